@@ -1,0 +1,165 @@
+"""What is known of an attack and how it is set: AttackCard, and the checking of parameters. It runs nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fer_bench.errors import UsageError
+from fer_bench.observer import Observer
+from fer_bench.registry import unknown_name
+from fer_bench.types import AttackSpec, Norm, Parameter, Params, ParamValue, Record, Rows, parse_number
+
+#: A step written in terms of the budget: "eps/4", "eps*2.5/50".
+_OF_EPS = re.compile(r"eps(?:\*(?P<times>[0-9.]+))?(?:/(?P<over>[0-9.]+))?")
+
+
+@dataclass(frozen=True)
+class AttackCard:
+    """An attack: its settings, what it costs, what may be done around it, and the program that runs it.
+
+    `norms`: the norms it serves, the first by default. `rows`, `freeze`, `record`, `draws`: the design's table (see
+    docs/design/observer.md). `forwards` and `backwards`: per sample that does not fall, in terms of its parameters,
+    K classes. `status`: "ok", or "corrected" with what was wrong and what was done in `notes`.
+    """
+
+    name: str
+    title: str
+    source: str
+    norms: tuple[Norm, ...]
+    parameters: tuple[Parameter, ...]
+    forwards: str
+    backwards: str
+    program: Callable[[AttackSpec, Observer], None] = field(repr=False, compare=False)
+    gradient: bool = True
+    rows: Rows = "aligned"
+    freeze: bool = True
+    record: Record = "first"
+    draws: str = "none"
+    status: Literal["ok", "corrected"] = "ok"
+    notes: tuple[str, ...] = ()
+    version: int = 1
+
+    @property
+    def minimum_norm(self) -> bool:
+        """True where the attack has no budget and searches the smallest perturbation."""
+        return self.record == "smallest"
+
+    def norm(self, overrides: Mapping[str, str]) -> Norm:
+        """The norm that these settings ask for. Raises UsageError for one the attack does not serve."""
+        asked = overrides.get("norm", self.norms[0])
+        for norm in self.norms:
+            if asked.lower() == norm.lower():
+                return norm
+        raise UsageError(f"{self.name}: norm={asked} is not served; it serves {' and '.join(self.norms)}.")
+
+    def spec(self, overrides: Mapping[str, str], eps: float | None = None) -> AttackSpec:
+        """The attack with every parameter set: defaults, then `overrides` as written by the user.
+
+        `eps` is the budget in [0, 1] pixel units where `overrides` does not name one. Raises UsageError, naming the
+        parameter and its range, before any work is done.
+        """
+        known = [parameter.name for parameter in self.parameters]
+        allowed = [*known, "norm", *([] if self.minimum_norm else ["eps"])]
+        for name in overrides:
+            if name not in allowed:
+                raise unknown_name(f"parameter of {self.name}", name, allowed)
+        norm = self.norm(overrides)
+        values: list[tuple[str, ParamValue]] = []
+        if not self.minimum_norm:
+            eps = _budget(self.name, norm, overrides["eps"] if "eps" in overrides else eps)
+            values.append(("eps", eps))
+        values += [(p.name, _value(self.name, p, overrides.get(p.name), eps)) for p in self.parameters]
+        return AttackSpec(
+            name=self.name,
+            norm=norm,
+            params=tuple(values),
+            version=self.version,
+            record=self.record,
+            label=self._label(norm, tuple(values), eps),
+        )
+
+    def _label(self, norm: Norm, values: Params, eps: float | None) -> str:
+        """The name, then whatever differs from the card's defaults: 'pgd', 'pgd-10', 'square(norm=L2,queries=1000)'."""
+        chosen = dict(values)
+        odd = [
+            f"{p.name}={_text(chosen[p.name])}"
+            for p in self.parameters
+            if chosen[p.name] != _value(self.name, p, None, eps)
+        ]
+        if norm != self.norms[0]:
+            odd.insert(0, f"norm={norm}")
+        if len(odd) == 1 and odd[0].startswith("steps="):
+            return f"{self.name}-{chosen['steps']}"
+        return f"{self.name}({','.join(odd)})" if odd else self.name
+
+
+def _text(value: ParamValue) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _budget(attack: str, norm: Norm, given: str | float | None) -> float:
+    high = 1.0 if norm == "Linf" else 1000.0
+    expected = f"a number above 0 and at most {high:g} in [0, 1] pixel units, such as 8/255"
+    if given is None:
+        raise UsageError(f"{attack} needs a budget: give eps, {expected}.")
+    try:
+        eps = given if isinstance(given, float) else parse_number(str(given))
+    except (ValueError, ZeroDivisionError):
+        eps = math.nan
+    if not 0 < eps <= high:
+        raise UsageError(f"{attack}: eps={given} cannot be used; eps is {expected}.")
+    return eps
+
+
+def _value(attack: str, parameter: Parameter, given: str | None, eps: float | None) -> ParamValue:
+    """The value of one parameter, from the user's text or the default, checked against its range."""
+    default = parameter.default
+    if parameter.choices:
+        word = str(default) if given is None else given
+        if word not in parameter.choices:
+            raise UsageError(
+                f"{attack}: {parameter.name}={word} cannot be used; it is one of {', '.join(parameter.choices)}."
+            )
+        return word
+    whole = isinstance(default, int)
+    text = str(default) if given is None else given
+    number = _number(text, eps)
+    if whole and number is not None and number != int(number):
+        number = None
+    if number is None or not _in_range(parameter, number):
+        raise UsageError(f"{attack}: {parameter.name}={text} cannot be used; {describe_range(parameter)}.")
+    return int(number) if whole else number
+
+
+def _number(text: str, eps: float | None) -> float | None:
+    """The number `text` stands for ('0.01', '2/255', 'eps/4'), or None where it stands for none."""
+    relative = _OF_EPS.fullmatch(text.replace(" ", ""))
+    try:
+        if relative is not None:
+            times, over = float(relative["times"] or 1), float(relative["over"] or 1)
+            return None if eps is None else eps * times / over
+        number = parse_number(text)
+    except (ValueError, ZeroDivisionError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _in_range(parameter: Parameter, number: float) -> bool:
+    low, high = parameter.low, parameter.high
+    if low is not None and (number <= low if parameter.open_low else number < low):
+        return False
+    return high is None or number <= high
+
+
+def describe_range(parameter: Parameter) -> str:
+    """The range of a parameter in words: 'steps is a whole number from 1 to 100000'."""
+    if parameter.choices:
+        return f"{parameter.name} is one of {', '.join(parameter.choices)}"
+    kind = "a whole number" if isinstance(parameter.default, int) else "a number"
+    low = "" if parameter.low is None else f" {'above' if parameter.open_low else 'from'} {parameter.low:g}"
+    high = "" if parameter.high is None else f" {'and at most' if parameter.open_low else 'to'} {parameter.high:g}"
+    return f"{parameter.name} is {kind}{low}{high}"

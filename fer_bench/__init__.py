@@ -1,0 +1,30 @@
+"""fer_bench: how robust is a facial expression recognition model, really?
+
+The public verbs (`run`, `load`, `report`, `replay`) are resolved on first use (PEP 562), so that importing the
+package costs nothing: no torch, no network, no disk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "load", "replay", "report", "run"]
+
+_VERBS = frozenset(__all__) - {"__version__"}
+
+if TYPE_CHECKING:
+    from fer_bench.api import load, replay, report, run
+
+
+def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        from fer_bench import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'fer_bench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_VERBS])

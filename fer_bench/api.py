@@ -1,0 +1,193 @@
+"""The public verbs: names become objects, objects are called. With cli.py the only file that knows all four packages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attacks import ATTACKS
+from attacks.request import AttackRequest, parse_attacks
+from fer_bench import fetch, protocol, provenance
+from fer_bench.benchmark import Attack, Entrant, Plan, Rerun, Summary, run_matrix
+from fer_bench.data import open_data
+from fer_bench.engines.local import choose_device
+from fer_bench.errors import UsageError
+from fer_bench.store import ResultStore
+from fer_bench.types import ModelCard, ThreatModel
+from models_zoo import MODELS
+from models_zoo.loading import load as load_model
+from reports import leaderboard, tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REPORT_NAME = "report.html"
+LEADERBOARD_NAME = "leaderboard.csv"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What `run_cells` did and where it wrote."""
+
+    summary: Summary
+    folder: Path
+    report: Path
+    leaderboard: Path
+
+
+def choose_models(names: str | Iterable[str | ModelCard]) -> list[ModelCard]:
+    """The cards of 'all', of a comma-separated list of names, or of a sequence of names and cards.
+
+    Raises UsageError with near misses for an unknown name.
+    """
+    asked: list[str | ModelCard] = list(names.split(",")) if isinstance(names, str) else list(names)
+    chosen: list[ModelCard] = []
+    for item in asked:
+        if isinstance(item, ModelCard):
+            chosen.append(item)
+        elif item.strip() == "all":
+            chosen += list(MODELS)
+        elif item.strip():
+            chosen.append(MODELS.get(item.strip()))
+    if not chosen:
+        raise UsageError("no model was named; give names separated by commas, or 'all'.")
+    unique = {card.name: card for card in chosen}
+    return list(unique.values())
+
+
+def choose_attacks(text: str | Iterable[str], eps: str | None = None) -> list[Attack]:
+    """The attacks of 'all' or of a list such as "pgd(steps=50,eps=4/255),cw", one per budget.
+
+    A budget attack without an eps of its own is run at every budget of `eps` of its norm (protocol v1's defaults
+    where None); a minimum-norm attack is run once. Raises UsageError before any work.
+    """
+    joined = text if isinstance(text, str) else ",".join(text)
+    budgets = protocol.parse_eps(eps)
+    chosen: dict[tuple[object, ...], Attack] = {}
+    for request in parse_attacks(joined):
+        names = ATTACKS.names() if request.name == "all" else [request.name]
+        if request.name == "all" and request.settings:
+            raise UsageError("'all' takes no parameters; name the attack that they are for.")
+        for name in names:
+            for attack in _budgeted(AttackRequest(name, request.settings), budgets):
+                spec = attack.spec
+                chosen[(spec.name, spec.norm, spec.params, spec.version)] = attack
+    return list(chosen.values())
+
+
+def _budgeted(request: AttackRequest, budgets: Sequence[ThreatModel]) -> list[Attack]:
+    """One attack for each budget it is asked for; 'pgd-10' is pgd(steps=10)."""
+    name, settings = request.name, dict(request.settings)
+    stem, dash, count = name.rpartition("-")
+    if name not in ATTACKS and dash and count.isdigit() and stem in ATTACKS and "steps" not in settings:
+        name, settings = stem, {**settings, "steps": count}
+    card = ATTACKS.get(name)
+    if card.minimum_norm or "eps" in settings:
+        return [Attack(card.spec(settings), card.program)]
+    norm = card.norm(settings)
+    return [Attack(card.spec(settings, b.eps), card.program) for b in budgets if b.norm == norm]
+
+
+def _entrant(card: ModelCard) -> Entrant:
+    return Entrant(card, lambda: _fetch(card), lambda: load_model(card))
+
+
+def _fetch(card: ModelCard) -> None:
+    fetch.package_files(card.files)
+
+
+def run_cells(
+    models: str | Iterable[str | ModelCard] = "all",
+    attacks: str | Iterable[str] = "pgd,cw",
+    data: str = "demo",
+    *,
+    eps: str | None = None,
+    n: int | None = None,
+    out: str | Path = "results",
+    device: str = "auto",
+    batch_size: int | None = None,
+    seed: int = 0,
+    rerun: Rerun = "failed",
+    command: str | None = None,
+) -> RunResult:
+    """Runs the missing cells of the matrix and writes the report; `run` describes the parameters."""
+    cards = choose_models(models)
+    chosen = choose_attacks(attacks, eps)
+    if batch_size is not None and batch_size < 1:
+        raise UsageError(f"--batch-size {batch_size} cannot be used; give auto or a whole number from 1.")
+    if n is not None and n < 1:
+        raise UsageError(f"--n {n} cannot be used; give a whole number from 1.")
+    where = choose_device(device)
+    plan = Plan(device=where, seed=seed, batch_size=batch_size, rerun=rerun)
+    folder = Path(out)
+    with ResultStore(folder) as store:
+        evalset = open_data(data, n)
+        origin = provenance.collect(command or "fer_bench.run(...)", where)
+        summary = run_matrix([_entrant(card) for card in cards], chosen, evalset, store, plan, origin)
+        board = _publish(store, folder / REPORT_NAME)
+    return RunResult(summary, folder, board, folder / LEADERBOARD_NAME)
+
+
+def _publish(store: ResultStore, page: Path) -> Path:
+    """Writes the leaderboard's csv beside the store and the page where asked; returns the page's path."""
+    frames = tables.collect(store)
+    leaderboard.write_csv(frames, store.folder / LEADERBOARD_NAME)
+    leaderboard.write_html(frames, page)
+    return page
+
+
+def run(
+    models: str | Iterable[str | ModelCard] = "all",
+    attacks: str | Iterable[str] = "pgd,cw",
+    data: str = "demo",
+    *,
+    eps: str | None = None,
+    n: int | None = None,
+    out: str | Path = "results",
+    device: str = "auto",
+    batch_size: int | None = None,
+    seed: int = 0,
+    rerun: Rerun = "failed",
+) -> pd.DataFrame:
+    """Benchmarks models under attacks and returns the leaderboard of `out`, one row per model and data set.
+
+    `models`: 'all', names separated by commas, or a sequence of names and ModelCards of your own. `attacks`: such as
+    "pgd,cw" or "pgd(steps=50,eps=4/255)". `data`: NAME[:PATH[:SPLIT]]. `eps`: budgets such as "2/255,8/255,L2:0.5",
+    in [0, 1] pixel units. `n`: the n images of smallest pixel digest; None takes all. `device`: auto, cpu, cuda.
+    `batch_size` None is automatic and cannot change a verdict beyond rounding. `rerun`: never, failed or all.
+
+    Columns: model, task, data, n, clean_accuracy, robust_accuracy[ATTACK@EPS] ..., worst_case[NORM@EPS] ...;
+    fractions, NaN where not measured. Raises FerBenchError with one line for whatever cannot be used.
+    """
+    done = run_cells(
+        models,
+        attacks,
+        data,
+        eps=eps,
+        n=n,
+        out=out,
+        device=device,
+        batch_size=batch_size,
+        seed=seed,
+        rerun=rerun,
+    )
+    for failure in done.summary.failures:
+        print(f"{failure.model}, {failure.attack}: {failure.error}", file=sys.stderr)
+    return tables.leaderboard(load(out))
+
+
+def load(results: str | Path = "results") -> tables.Frames:
+    """The stored verdicts of a results folder as pandas frames: `.cells` (one row a cell) and `.verdicts`."""
+    with ResultStore(Path(results), create=False) as store:
+        return tables.collect(store)
+
+
+def report(results: str | Path = "results", output: str | Path | None = None) -> Path:
+    """Writes the page of a results folder (default: report.html in it) and its leaderboard.csv; returns the page."""
+    folder = Path(results)
+    page = Path(output) if output is not None else folder / REPORT_NAME
+    leaderboard.write_html(load(folder), page)
+    return page

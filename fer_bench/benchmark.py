@@ -1,0 +1,206 @@
+"""The matrix: which cells are asked for, which are missing, and running those, model by model.
+
+It receives models, attacks and data as objects and must not know where they come from or how a result looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from fer_bench import progress
+from fer_bench.engines.local import CellJob, run_cell
+from fer_bench.errors import AttackError, ModelError
+from fer_bench.evaluate import Program
+from fer_bench.labels import ClassMap, match
+from fer_bench.store import CellContext, ResultStore
+from fer_bench.types import AttackSpec, Cell, EvalSet, ModelCard, Provenance
+
+Rerun = Literal["never", "failed", "all"]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A model in the matrix. `fetch` brings its weights (and may fail before any work); `load` builds it."""
+
+    card: ModelCard
+    fetch: Callable[[], None]
+    load: Callable[[], nn.Module]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """An attack in the matrix: its settings, and the program that carries it out."""
+
+    spec: AttackSpec
+    program: Program
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to run: `batch_size` None is automatic; `rerun` says which stored cells are run again."""
+
+    device: torch.device
+    seed: int = 0
+    batch_size: int | None = None
+    rerun: Rerun = "failed"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that could not be finished, and why."""
+
+    model: str
+    attack: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did: numbers of cells run, found in the store, and failed."""
+
+    ran: int
+    present: int
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class _Task:
+    entrant: Entrant
+    attack: Attack
+    cell: Cell
+    context: CellContext
+    classes: ClassMap
+    again: bool
+
+
+def run_matrix(
+    entrants: Sequence[Entrant],
+    attacks: Sequence[Attack],
+    data: EvalSet,
+    store: ResultStore,
+    plan: Plan,
+    provenance: Provenance,
+) -> Summary:
+    """Runs every cell that the store does not hold yet; each finished shard is stored at once.
+
+    Weights are fetched before the first cell, so that a missing network stops a run before it starts. A model or an
+    attack that breaks fails its cells, with the error stored, and the matrix goes on.
+    """
+    data_digest = data.digest
+    tasks, present, failures = _missing(entrants, attacks, data, data_digest, store, plan)
+    needed = {task.entrant.card.name: task.entrant for task in tasks}
+    for entrant in needed.values():
+        entrant.fetch()
+    if tasks:
+        run_id = store.add_run(provenance)
+        store.add_samples(data, data_digest)
+        with progress.steps("starting", len(tasks) * len(data)) as advance:
+            for entrant in needed.values():
+                own = [task for task in tasks if task.entrant is entrant]
+                failures += _run_model(entrant, own, data, data_digest, store, run_id, plan, advance)
+    return Summary(ran=len(tasks), present=present, failures=tuple(failures))
+
+
+def _missing(
+    entrants: Sequence[Entrant],
+    attacks: Sequence[Attack],
+    data: EvalSet,
+    data_digest: str,
+    store: ResultStore,
+    plan: Plan,
+) -> tuple[list[_Task], int, list[Failure]]:
+    """The cells to run, how many are there already, and (with --rerun never) the failed ones that stay."""
+    tasks: list[_Task] = []
+    present = 0
+    failures: list[Failure] = []
+    stored = {found.key: found for found in store.cells()}
+    for entrant in entrants:
+        classes = match(entrant.card.classes, data.classes)
+        for attack in attacks:
+            card = entrant.card
+            cell = Cell(card.name, card.digest, attack.spec, data.name, data_digest, len(data), plan.seed)
+            status = store.status(cell.key)
+            if status == "done" and plan.rerun != "all":
+                present += 1
+            elif status == "failed" and plan.rerun == "never":
+                failures.append(Failure(card.name, attack.spec.label, stored[cell.key].error))
+            else:
+                again = status == "failed" or (status == "done" and plan.rerun == "all")
+                tasks.append(_Task(entrant, attack, cell, _context(card, attack.spec, data, classes), classes, again))
+    return tasks, present, failures
+
+
+def _context(card: ModelCard, spec: AttackSpec, data: EvalSet, classes: ClassMap) -> CellContext:
+    return CellContext(
+        attack_label=spec.label,
+        model_title=card.title,
+        task=card.task,
+        family=card.family,
+        year=card.year,
+        parameters=card.parameters,
+        licence=card.licence,
+        trained_on=card.trained_on,
+        input=card.input,
+        defended=card.defended,
+        contaminated=card.contaminated,
+        notes=card.notes,
+        model_classes=card.classes,
+        data_classes=data.classes,
+        data_source=data.source,
+        missing_in_model=classes.missing_in_model,
+        missing_in_data=classes.missing_in_data,
+    )
+
+
+def _run_model(
+    entrant: Entrant,
+    tasks: list[_Task],
+    data: EvalSet,
+    data_digest: str,
+    store: ResultStore,
+    run_id: int,
+    plan: Plan,
+    advance: progress.Advance,
+) -> list[Failure]:
+    """Runs the missing cells of one model, which is built once."""
+    failures: list[Failure] = []
+    name = entrant.card.name
+    advance(0, f"{name}: loading")
+    model: nn.Module | None = None
+    reason = ""
+    try:
+        model = entrant.load().to(plan.device)
+    except ModelError as error:
+        reason = str(error)
+    for task in tasks:
+        label = task.attack.spec.label
+        advance(0, f"{name}: {label} {task.attack.spec.threat}")
+        cell_id = store.begin(task.cell, task.context, run_id, task.again)
+        try:
+            if model is None:
+                raise ModelError(reason)
+            judged = store.judged(cell_id)
+            advance(len(judged))
+            wanted = [i for i, sample in enumerate(data.ids) if sample not in judged]
+            job = CellJob(
+                spec=task.attack.spec,
+                program=task.attack.program,
+                images=data.images,
+                labels=tuple(task.classes.to_model[label] for label in data.labels.tolist()),
+                ids=data.ids,
+                draw_seed=task.cell.draw_seed,
+            )
+            for result in run_cell(job, model, wanted, plan.device, plan.batch_size):
+                store.add_shard(cell_id, run_id, data_digest, result)
+                advance(len(result.verdicts))
+        except (AttackError, ModelError) as error:
+            store.finish(cell_id, error=str(error))
+            failures.append(Failure(name, label, str(error)))
+        else:
+            store.finish(cell_id)
+    return failures

@@ -1,0 +1,70 @@
+"""`demo`: photographs of faces out of public packages, cropped and labelled by hand (demo.json beside this file).
+
+The photographs are fetched for local use and never redistributed; the manifest holds where they are, a box and a
+label for each face. Labels were given twice and independently by looking; faces on which the two disagreed are out.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from fer_bench import fetch
+from fer_bench.data import evalset
+from fer_bench.errors import DataError
+from fer_bench.types import EvalSet, PackageFile
+
+CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+SIDE = 112
+
+
+@dataclass(frozen=True)
+class DemoFace:
+    """One face: the file it is in, its square box (x, y, side) in that file's pixels, and its label."""
+
+    file: PackageFile
+    box: tuple[int, int, int]
+    label: str
+
+
+def manifest() -> tuple[DemoFace, ...]:
+    """The faces of the manifest, in its order."""
+    text = resources.files("fer_bench.data").joinpath("demo.json").read_text(encoding="utf-8")
+    content = json.loads(text)
+    files = {entry["key"]: PackageFile(**{k: v for k, v in entry.items() if k != "key"}) for entry in content["files"]}
+    return tuple(
+        DemoFace(files[face["file"]], (face["box"][0], face["box"][1], face["box"][2]), face["label"])
+        for face in content["faces"]
+    )
+
+
+def open_demo(path: str | None, split: str | None, n: int | None) -> EvalSet:
+    """The demo set, RGB `(n, 3, 112, 112)`; fetches its photographs on first use."""
+    if path is not None or split is not None:
+        raise DataError("the demo set takes no path and no split; write --data demo.")
+    faces = manifest()
+    files = tuple(dict.fromkeys(face.file for face in faces))
+    paths = dict(zip(files, fetch.package_files(files), strict=True))
+    pixels = [crop(paths[face.file].read_bytes(), face) for face in faces]
+    labels = [CLASSES.index(face.label) for face in faces]
+    notes = (
+        f"{len(faces)} faces out of public packages, labelled twice by looking; an illustration, not a test set",
+    )
+    return evalset.build("demo", "demo", pixels, labels, CLASSES, n, notes)
+
+
+def crop(content: bytes, face: DemoFace) -> np.ndarray:
+    """The face's box of a photograph, resized to uint8 RGB `(112, 112, 3)` by bicubic interpolation."""
+    x, y, side = face.box
+    try:
+        with Image.open(io.BytesIO(content)) as photo:
+            box = (x, y, x + side, y + side)
+            resized = photo.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+            return np.asarray(resized)
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        raise DataError(f"{face.file.member} of {face.file.package} cannot be read as a photograph ({error}).") from error

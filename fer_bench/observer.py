@@ -1,0 +1,276 @@
+"""The watching model: an attack receives an Observer in place of the model it attacks.
+
+An attack is not trusted to report its own success, and not allowed to waste work. The Observer sees every query. It
+records per sample the best image within the budget, answers samples that have fallen from cache (their gradient is
+zero, so attacks that treat rows independently leave them in place), ends the attack when none is left, counts the
+rows it computes, and notices zero and non-finite gradients. It never decides a verdict: `evaluate` confirms every
+recorded image on the bare model. It must know no particular attack. See docs/design/observer.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from fer_bench.draws import KeyedDraws, key_of
+from fer_bench.errors import AttackError
+from fer_bench.types import AttackSpec, Rows, ThreatModel
+
+#: A row is frozen only when it fooled by a logit margin above FREEZE_MARGIN * (1 + largest absolute logit).
+FREEZE_MARGIN = 1e-4
+
+AttackCall = Callable[[torch.Tensor, torch.Tensor], "torch.Tensor | None"]
+
+
+class _Finished(Exception):  # noqa: N818  (it ends an attack, it is not an error)
+    """Raised inside an attack's query when no sample is left to fool."""
+
+
+def norms(delta: torch.Tensor, norm: str) -> torch.Tensor:
+    """Size of each row of `delta` `(batch, channels, height, width)` in "Linf" or "L2": `(batch,)`."""
+    flat = delta.flatten(1)
+    if norm == "Linf":
+        return flat.abs().amax(1)
+    return flat.square().sum(1).sqrt()
+
+
+def project(images: torch.Tensor, clean: torch.Tensor, threat: ThreatModel) -> torch.Tensor:
+    """The nearest images within [0, 1] and within the budget around `clean` (for L2: by scaling, then clipping)."""
+    if threat.norm == "Linf":
+        images = torch.minimum(torch.maximum(images, clean - threat.eps), clean + threat.eps)
+    else:
+        delta = images - clean
+        size = norms(delta, threat.norm).clamp_min(1e-12)
+        scale = (threat.eps / size).clamp_max(1.0)
+        images = clean + delta * scale[:, None, None, None]
+    return images.clamp(0.0, 1.0)
+
+
+def margins(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Label's logit minus the largest other one, `(batch,)`; negative where the label has lost."""
+    own = logits.gather(1, labels[:, None]).squeeze(1)
+    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
+    return own - others
+
+
+@dataclass
+class Recording:
+    """What an Observer saw, one entry per sample of its batch.
+
+    `images`: best adversarial image so far (the clean one where there is none). `safe_images`: the best whose margin
+    was clear (the fallback of minimum-norm attacks, whose best sits on the boundary). `found`, `safe_found`: whether
+    there is one. `first_query`: forward query, counted from 1, at which the sample first fell (0: never).
+    `forwards`, `backwards`: rows computed for the sample.
+    """
+
+    images: torch.Tensor
+    safe_images: torch.Tensor
+    found: torch.Tensor
+    safe_found: torch.Tensor
+    first_query: torch.Tensor
+    forwards: torch.Tensor
+    backwards: torch.Tensor
+
+
+class Observer(nn.Module):
+    """Stands in for `model` while it is attacked on one batch.
+
+    `images` `(batch, channels, height, width)` in [0, 1] and `labels` `(batch,)` in the model's classes are samples
+    that the model classifies rightly; `ids` name them and key their random draws. Always in eval mode: torchattacks
+    restores the training flag of whatever it was given, and a wrapper left in training mode would switch the
+    model's BatchNorm with it.
+
+    `freeze=False` is for samples whose recorded image was not confirmed: nothing is answered from cache, nobody leaves
+    early, and of all images that fool the one with the clearest margin is kept.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        ids: Sequence[str],
+        spec: AttackSpec,
+        draw_seed: int,
+        freeze: bool = True,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.spec = spec
+        self.images, self.labels = images, labels
+        self.zero_gradient_rows = torch.zeros((), dtype=torch.int64, device=images.device)
+        self.bad_gradient_rows = torch.zeros((), dtype=torch.int64, device=images.device)
+        # torchattacks asks for the device of the first parameter, and a user's model may have none.
+        self._anchor = nn.Parameter(torch.zeros((), device=images.device), requires_grad=False)
+        self._keys = torch.tensor([key_of(name) for name in ids], dtype=torch.int64, device=images.device)
+        self._draws = KeyedDraws(draw_seed)
+        self._may_freeze = freeze
+        count, device = len(images), images.device
+        self._norm = torch.full((count,), torch.inf, dtype=torch.float64, device=device)
+        self._safe_norm = self._norm.clone()
+        self._margin = torch.full((count,), torch.inf, dtype=images.dtype, device=device)
+        self._done = torch.zeros(count, dtype=torch.bool, device=device)
+        self._cache: torch.Tensor | None = None
+        self._queries = torch.zeros(count, dtype=torch.int64, device=device)
+        self._rows = torch.arange(count, device=device)
+        self._mode: Rows = "aligned"
+        self._answer_from_cache = False
+        self.recording = Recording(
+            images=images.clone(),
+            safe_images=images.clone(),
+            found=torch.zeros(count, dtype=torch.bool, device=device),
+            safe_found=torch.zeros(count, dtype=torch.bool, device=device),
+            first_query=torch.zeros(count, dtype=torch.int64, device=device),
+            forwards=torch.zeros(count, dtype=torch.int64, device=device),
+            backwards=torch.zeros(count, dtype=torch.int64, device=device),
+        )
+        self.eval()
+
+    def train(self, mode: bool = True) -> Observer:
+        """Refuses training mode, whoever asks for it."""
+        return super().train(False)
+
+    # ------------------------------------------------------------------------------------- for attacks' programs
+
+    @property
+    def classes(self) -> int:
+        """Number of the model's classes; asks the model once, without recording, where it is not known yet."""
+        if self._cache is None:
+            with torch.no_grad():
+                self._remember_width(self._ask(self.images[:1]))
+        assert self._cache is not None
+        return self._cache.shape[1]
+
+    def standing(self) -> torch.Tensor:
+        """Indices of the samples that still have to be attacked: all of them for a minimum-norm attack."""
+        return (~self._done).nonzero().squeeze(1)
+
+    def attack(
+        self,
+        call: AttackCall,
+        stream: str = "",
+        rows: Rows = "aligned",
+        freeze: bool = True,
+    ) -> None:
+        """Lets `call(images, labels)` attack every standing sample, and scores the images it returns, if any.
+
+        `stream` names the random draws of this call (a restart, a target class). `rows`: "aligned" (row i of every
+        query is sample i), "shrinking" (rows whose margin reached zero leave, the rest keep their order) or "own"
+        (the call says with `narrow`). `freeze`: fallen samples may be answered from cache during this call.
+        """
+        standing = self.standing()
+        if len(standing) == 0:
+            return
+        self._rows, self._mode = standing, rows
+        self._answer_from_cache = freeze and self._may_freeze and not self.spec.minimum_norm
+        self._draws.begin(stream, self._keys[standing])
+        try:
+            with self._draws:
+                returned = call(self.images[standing], self.labels[standing])
+            if returned is not None:
+                self._rows, self._mode = standing, "aligned"
+                with torch.no_grad():
+                    self(returned)
+        except _Finished:
+            return
+
+    def narrow(self, keep: torch.Tensor) -> None:
+        """From now on the queries of this call carry only the rows `keep` (boolean) of the last ones, in order."""
+        self._rows = self._rows[keep]
+        self._draws.keys = self._keys[self._rows]
+
+    # ------------------------------------------------------------------------------------------------- a query
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits `(rows, classes)`, in the query's precision, for a query of the running attack.
+
+        The model always computes in its own precision (torchattacks.FAB asks in float32 whatever it was given).
+        """
+        rows = self._rows
+        if len(images) != len(rows):
+            raise AttackError(
+                f"{self.spec.name} asked for {len(images)} rows while {len(rows)} samples were being attacked; "
+                "its card declares the wrong relation of rows to samples."
+            )
+        given, images = images.dtype, images.to(self.images.dtype)
+        standing = ~self._done[rows] if self._answer_from_cache else torch.ones_like(rows, dtype=torch.bool)
+        asked = images[standing] if not bool(standing.all()) else images.view_as(images)
+        asked_rows = rows[standing]
+        logits = self._ask(asked)
+        seen = logits.detach()
+        self._remember_width(seen)
+        fooled = self._record(asked.detach(), seen, asked_rows)
+        if asked.requires_grad:
+            asked.register_hook(self._watch_gradient(asked_rows, fooled))
+        if not self.spec.minimum_norm and bool(self._done[self._rows].all()):
+            raise _Finished
+        assert self._cache is not None
+        if len(asked_rows) == len(rows):
+            answer = logits.clone()
+        else:
+            answer = self._cache[rows].index_put((standing.nonzero().squeeze(1),), logits)
+        self._cache[asked_rows] = seen
+        if self._mode == "shrinking":
+            self.narrow(margins(answer.detach(), self.labels[rows]) > 0)
+        return answer.to(given)
+
+    def _ask(self, images: torch.Tensor) -> torch.Tensor:
+        """The bare model's logits; what the model draws itself is not the attack's and is not keyed."""
+        before, self._draws.paused = self._draws.paused, True
+        try:
+            logits: torch.Tensor = self.model(images)
+        finally:
+            self._draws.paused = before
+        return logits
+
+    def _remember_width(self, logits: torch.Tensor) -> None:
+        if self._cache is None:
+            self._cache = logits.new_zeros(len(self.images), logits.shape[1])
+
+    def _within_budget(self, images: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+        """Rows inside [0, 1] and inside the budget, up to the rounding that `ThreatModel.tolerance` states."""
+        flat = images.flatten(1)
+        boxed = (flat.amin(1) >= -1e-6) & (flat.amax(1) <= 1 + 1e-6)
+        threat = self.spec.threat
+        return boxed & (sizes <= threat.eps + (0.0 if self.spec.minimum_norm else threat.tolerance))
+
+    def _record(self, images: torch.Tensor, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Keeps what this query found for the samples `rows`; returns which rows the model got wrong."""
+        memory = self.recording
+        self._queries[rows] += 1
+        memory.forwards[rows] += 1
+        margin = margins(logits, self.labels[rows])
+        fooled = (logits.argmax(1) != self.labels[rows]) & ~margin.isnan()
+        sizes = norms(images - self.images[rows], self.spec.norm).to(torch.float64)
+        hit = fooled & self._within_budget(images, sizes)
+        clear = margin < -FREEZE_MARGIN * (1 + logits.abs().amax(1))
+        first = hit & (memory.first_query[rows] == 0)
+        memory.first_query[rows[first]] = self._queries[rows[first]]
+        if self.spec.minimum_norm:
+            better = hit & (sizes < self._norm[rows])
+            self._norm[rows[better]] = sizes[better]
+            safer = hit & clear & (sizes < self._safe_norm[rows])
+            self._safe_norm[rows[safer]] = sizes[safer]
+            memory.safe_images[rows[safer]] = images[safer]
+            memory.safe_found[rows[safer]] = True
+        else:
+            better = hit & (margin < self._margin[rows]) & ~self._done[rows]
+            self._margin[rows[better]] = margin[better]
+            if self._may_freeze:
+                self._done[rows[hit & clear]] = True
+        memory.images[rows[better]] = images[better]
+        memory.found[rows[better]] = True
+        return fooled
+
+    def _watch_gradient(self, rows: torch.Tensor, fooled: torch.Tensor) -> Callable[[Any], None]:
+        def watch(gradient: torch.Tensor) -> None:
+            self.recording.backwards[rows] += 1
+            size = gradient.detach().flatten(1).abs().amax(1)
+            self.zero_gradient_rows += ((size == 0) & ~fooled).sum()
+            self.bad_gradient_rows += (~torch.isfinite(size)).sum()
+
+        return watch

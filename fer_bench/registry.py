@@ -1,0 +1,76 @@
+"""Registry[T]: named objects, duplicates refused, near misses suggested, plug-ins from entry points.
+
+It must not know what it holds: models, attacks and data sets use the same class.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from fer_bench.errors import UsageError
+
+T = TypeVar("T")
+
+
+def unknown_name(kind: str, name: str, known: list[str]) -> UsageError:
+    """The error for a name that is not among `known`: says what was given, the nearest known names, and all of them."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    return UsageError(f"unknown {kind} '{name}'.{hint} Known: {', '.join(known) or 'none'}.")
+
+
+class Registry(Generic[T]):
+    """Named objects of one kind, in the order of registration.
+
+    `kind` is the word used in messages ("model"); `group` is the entry-point group that third-party packages use
+    to add objects (each entry point resolves to one object, or to a callable without arguments that returns one).
+    """
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind = kind
+        self.group = group
+        self._items: dict[str, T] = {}
+        self._plugins_loaded = False
+
+    def register(self, name: str, item: T) -> T:
+        """Adds `item` under `name`. Raises UsageError where the name is taken."""
+        if name in self._items:
+            raise UsageError(f"{self.kind} '{name}' is registered twice; names are unique, rename one of them.")
+        self._items[name] = item
+        return item
+
+    def get(self, name: str) -> T:
+        """The item of that name. Raises UsageError with the nearest names where there is none."""
+        self._load_plugins()
+        try:
+            return self._items[name]
+        except KeyError:
+            raise unknown_name(self.kind, name, list(self._items)) from None
+
+    def names(self) -> list[str]:
+        """All names, built-in ones first."""
+        self._load_plugins()
+        return list(self._items)
+
+    def __iter__(self) -> Iterator[T]:
+        self._load_plugins()
+        return iter(list(self._items.values()))
+
+    def __contains__(self, name: object) -> bool:
+        self._load_plugins()
+        return name in self._items
+
+    def __len__(self) -> int:
+        self._load_plugins()
+        return len(self._items)
+
+    def _load_plugins(self) -> None:
+        if self._plugins_loaded:
+            return
+        self._plugins_loaded = True
+        for point in entry_points(group=self.group):
+            loaded = point.load()
+            self.register(point.name, loaded() if callable(loaded) else loaded)

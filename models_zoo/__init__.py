@@ -1,0 +1,22 @@
+"""MODELS: the registry of pretrained models, one file per family; importing it fetches and builds nothing."""
+
+from __future__ import annotations
+
+from fer_bench.registry import Registry
+from fer_bench.types import ModelCard
+from models_zoo import face_api, facemood, human_emotion, mini_xception, pyemotion, what_the_face
+
+MODELS: Registry[ModelCard] = Registry("model", "ferbench.models")
+
+for _card in (
+    mini_xception.CARD,
+    face_api.CARD,
+    human_emotion.CARD,
+    what_the_face.ACTIVE,
+    what_the_face.LAST_ACTIVE,
+    pyemotion.CARD,
+    facemood.CARD,
+):
+    MODELS.register(_card.name, _card)
+
+__all__ = ["MODELS"]

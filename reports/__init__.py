@@ -1,0 +1,1 @@
+"""The reports: verdicts to pandas tables, tables to pages. Nothing here runs a model or an attack."""

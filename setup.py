@@ -1,0 +1,5 @@
+"""Entry point for installers; every fact about the package is in setup.cfg."""
+
+from setuptools import setup
+
+setup()

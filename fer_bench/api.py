@@ -185,6 +185,11 @@ def load(results: str | Path = "results") -> tables.Frames:
         return tables.collect(store)
 
 
+def table(results: str | Path = "results") -> str:
+    """The leaderboard of a results folder as text for a terminal."""
+    return leaderboard.as_text(load(results))
+
+
 def report(results: str | Path = "results", output: str | Path | None = None) -> Path:
     """Writes the page of a results folder (default: report.html in it) and its leaderboard.csv; returns the page."""
     folder = Path(results)

@@ -58,8 +58,11 @@ def full_precision() -> Iterator[None]:
 
 
 def prepare(model: nn.Module) -> nn.Module:
-    """Puts the model into eval mode and freezes its parameters, so that no attack can change or train it."""
-    return model.eval().requires_grad_(False)
+    """Puts the model into eval mode and freezes its parameters, so that no attack can change or train it.
+
+    Its weights are laid out channels-last, which is faster and changes results by rounding only.
+    """
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def evaluate_shard(

@@ -11,3 +11,8 @@ def write_csv(frames: tables.Frames, path: Path) -> None:
 
 def write_html(frames: tables.Frames, path: Path) -> None:
     """html."""
+
+
+def as_text(frames: tables.Frames) -> str:
+    """Text."""
+    return tables.leaderboard(frames).to_string()

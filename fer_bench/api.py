@@ -10,19 +10,43 @@ from typing import TYPE_CHECKING
 
 from attacks import ATTACKS
 from attacks.request import AttackRequest, parse_attacks
-from fer_bench import fetch, protocol, provenance
+from fer_bench import fetch, protocol, provenance, recreate
 from fer_bench.benchmark import Attack, Entrant, Plan, Rerun, Summary, run_matrix
-from fer_bench.data import open_data
+from fer_bench.data import DATASETS, open_data, parse_source
 from fer_bench.engines.local import choose_device
 from fer_bench.errors import UsageError
+from fer_bench.recreate import Replay
 from fer_bench.store import ResultStore
-from fer_bench.types import ModelCard, ThreatModel
+from fer_bench.types import ModelCard, ThreatModel, Verdict
 from models_zoo import MODELS
 from models_zoo.loading import load as load_model
-from reports import leaderboard, tables
+from reports import leaderboard, listing, tables
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = [
+    "ATTACKS",
+    "DATASETS",
+    "MODELS",
+    "Replay",
+    "RunResult",
+    "choose_attacks",
+    "choose_models",
+    "describe",
+    "fetch",
+    "listing",
+    "load",
+    "open_data",
+    "parse_source",
+    "replay",
+    "report",
+    "run",
+    "run_cells",
+    "stored",
+    "table",
+    "weights",
+]
 
 REPORT_NAME = "report.html"
 LEADERBOARD_NAME = "leaderboard.csv"
@@ -183,6 +207,92 @@ def load(results: str | Path = "results") -> tables.Frames:
     """The stored verdicts of a results folder as pandas frames: `.cells` (one row a cell) and `.verdicts`."""
     with ResultStore(Path(results), create=False) as store:
         return tables.collect(store)
+
+
+def replay(
+    results: str | Path,
+    cell: str,
+    sample: str,
+    *,
+    data: str | None = None,
+    device: str = "auto",
+    out: str | Path | None = None,
+) -> Replay:
+    """Re-creates a stored verdict and its image from the store alone, and says what differs.
+
+    `cell` and `sample` are beginnings of a cell's key and of a sample's digest. `data` replaces the stored place of
+    the data set where that has moved. Pictures go to `out` (default: replay in the results folder). Raises
+    FerBenchError where the model, the data or the sample cannot be found.
+    """
+    folder = Path(results)
+    with ResultStore(folder, create=False) as store:
+        found = recreate.find_cell(store, cell)
+        stored = recreate.find_verdict(store, found, sample)
+    card = MODELS.get(found.cell.model)
+    attack = ATTACKS.get(found.cell.attack.name)
+    return recreate.recreate(
+        found,
+        stored,
+        load_model(card),
+        card.digest,
+        attack.program,
+        attack.version,
+        open_data(data or found.context.data_source),
+        choose_device(device),
+        Path(out) if out is not None else folder / "replay",
+    )
+
+
+def stored(results: str | Path, cell: str | None = None) -> str:
+    """The finished cells of a results folder as text, or the fooled samples of one of them."""
+    with ResultStore(Path(results), create=False) as store:
+        if cell is None:
+            rows = [
+                (c.key, c.cell.model, c.context.attack_label, str(c.cell.attack.threat), c.context.data_source, c.status)
+                for c in store.cells()
+            ]
+            return listing.grid(("cell", "model", "attack", "threat", "data", "status"), rows)
+        found = recreate.find_cell(store, cell)
+        classes = found.context.model_classes
+        fooled = [v.verdict for v in store.verdicts([found.id]) if v.verdict.fooled]
+        return listing.grid(
+            ("sample", "right", "attacked", found.cell.attack.norm),
+            [
+                (v.sample[:16], classes[v.label], classes[v.attacked_prediction], f"{v.norm or 0:.5f}")
+                for v in fooled
+            ],
+        )
+
+
+def describe(again: Replay) -> str:
+    """What a replay found, as text."""
+    cell, classes = again.cell, again.cell.context.model_classes
+
+    def outcome(verdict: Verdict) -> str:
+        if not verdict.clean_right:
+            return f"wrong before the attack: {classes[verdict.clean_prediction]}"
+        if not verdict.fooled:
+            return f"stood: {classes[verdict.clean_prediction]}"
+        return f"fooled: {classes[verdict.label]} -> {classes[verdict.attacked_prediction]}, {verdict.norm:.6f}"
+
+    return "\n".join(
+        [
+            f"{cell.cell.model}, {cell.context.attack_label} {cell.cell.attack.threat}, sample {again.stored.sample[:16]}",
+            f"stored: {outcome(again.stored)}",
+            f"now:    {outcome(again.now)}",
+            "the same" if again.same else "differs: " + "; ".join(again.differences),
+            f"images: {again.picture} (clean, adversarial, difference), {again.tensors} (exact)",
+        ]
+    )
+
+
+def weights(card: ModelCard) -> str:
+    """Where a model's weights are, in words."""
+    if not card.files:
+        return "none needed"
+    kinds = " and ".join(dict.fromkeys({"pypi": "PyPI", "npm": "npm"}[file.registry] for file in card.files))
+    here = all(fetch.cached(file) is not None for file in card.files)
+    return "in the cache" if here else f"{kinds} package, {sum(f.size for f in card.files) / 2**20:.1f} MiB to fetch"
 
 
 def table(results: str | Path = "results") -> str:

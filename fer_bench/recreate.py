@@ -1,0 +1,157 @@
+"""Re-creates one stored verdict with its image, and says what differs. It writes pictures, never into the store."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from fer_bench.errors import StoreError, UsageError
+from fer_bench.evaluate import Program, Shard, evaluate_shard
+from fer_bench.labels import match
+from fer_bench.store import ResultStore, StoredCell
+from fer_bench.types import EvalSet, Verdict
+
+#: Relative difference of the perturbation's size that another batch shape's rounding can explain.
+NORM_TOLERANCE = 1e-3
+#: Side in pixels that each picture of the triptych is enlarged to, at least.
+PICTURE_SIDE = 224
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A verdict re-created: what was stored, what came out now, what differs, and where the images are.
+
+    `picture`: a PNG of the clean image, the adversarial image and their difference, magnified. `tensors`: an npz with
+    the exact float32 images `clean` and `adversarial`, `(channels, height, width)` in [0, 1].
+    """
+
+    cell: StoredCell
+    stored: Verdict
+    now: Verdict
+    differences: tuple[str, ...]
+    picture: Path
+    tensors: Path
+
+    @property
+    def same(self) -> bool:
+        """True where nothing differs."""
+        return not self.differences
+
+
+def find_cell(store: ResultStore, prefix: str) -> StoredCell:
+    """The finished cell whose key begins with `prefix`. Raises UsageError where none or several do."""
+    cells = [found for found in store.cells() if found.key.startswith(prefix.lower()) and found.judged]
+    if len(cells) == 1:
+        return cells[0]
+    if not cells:
+        raise UsageError(
+            f"no cell of {store.folder} begins with '{prefix}'; the report lists the keys, and so does "
+            f"`ferbench replay {store.folder}`."
+        )
+    raise UsageError(f"'{prefix}' begins {len(cells)} cell keys ({', '.join(c.key for c in cells[:4])}, ...); give more.")
+
+
+def find_verdict(store: ResultStore, cell: StoredCell, sample: str) -> Verdict:
+    """The cell's verdict on the sample whose digest begins with `sample`. Raises UsageError where none or several."""
+    found = [v.verdict for v in store.verdicts([cell.id]) if v.verdict.sample.startswith(sample.lower())]
+    exact = [verdict for verdict in found if verdict.sample == sample.lower()]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    problem = "is the beginning of no sample" if not found else f"is the beginning of {len(found)} samples"
+    raise UsageError(f"'{sample}' {problem} of cell {cell.key}; give more digits of the sha256 of its pixels.")
+
+
+def recreate(
+    cell: StoredCell,
+    stored: Verdict,
+    model: nn.Module,
+    model_digest: str,
+    program: Program,
+    attack_version: int,
+    data: EvalSet,
+    device: torch.device,
+    folder: Path,
+) -> Replay:
+    """Attacks the one sample again, with the stored settings and seed, and compares.
+
+    `data` is the whole set, in which the sample is looked up by the digest of its pixels. Raises StoreError where it
+    is not there, or where the pictures cannot be written.
+    """
+    if stored.sample not in data.ids:
+        raise StoreError(
+            f"sample {stored.sample[:12]} is not in {data.source} ({len(data)} images); the data changed since: give "
+            "the right one with --data."
+        )
+    at = data.ids.index(stored.sample)
+    label = match(cell.context.model_classes, data.classes).to_model[int(data.labels[at])]
+    shard = Shard(data.images[at : at + 1], torch.tensor([label]), (stored.sample,))
+    evaluated = evaluate_shard(
+        model.to(device), shard.to(device, torch.float32), cell.cell.attack, program, cell.cell.draw_seed
+    )
+    now = evaluated.result.verdicts[0]
+    differences = [*_differing_causes(cell, model_digest, attack_version), *_differing_outcomes(cell, stored, now)]
+    stem = folder / f"{cell.key}-{stored.sample[:12].replace('#', '_')}"
+    clean, adversarial = shard.images[0].numpy(), evaluated.images[0].cpu().numpy()
+    picture, tensors = stem.with_suffix(".png"), stem.with_suffix(".npz")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _triptych(clean, adversarial).save(picture)
+        np.savez(tensors, clean=clean, adversarial=adversarial)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written ({os.strerror(error.errno or 0)}); choose another --out.") from error
+    return Replay(cell, stored, now, tuple(differences), picture, tensors)
+
+
+def _differing_causes(cell: StoredCell, model_digest: str, attack_version: int) -> list[str]:
+    """What may explain another outcome: other weights or code than the stored ones."""
+    causes = []
+    if model_digest != cell.cell.model_digest:
+        causes.append(f"model digest: stored {cell.cell.model_digest[:12]}, now {model_digest[:12]}")
+    if attack_version != cell.cell.attack.version:
+        causes.append(f"version of {cell.cell.attack.name}: stored {cell.cell.attack.version}, now {attack_version}")
+    return causes
+
+
+def _differing_outcomes(cell: StoredCell, stored: Verdict, now: Verdict) -> list[str]:
+    classes = cell.context.model_classes
+
+    def name(index: int) -> str:
+        return classes[index] if 0 <= index < len(classes) else "no such class"
+
+    found = []
+    if stored.label != now.label:
+        found.append(f"label: stored {name(stored.label)}, now {name(now.label)}")
+    if stored.clean_prediction != now.clean_prediction:
+        found.append(f"clean prediction: stored {name(stored.clean_prediction)}, now {name(now.clean_prediction)}")
+    if stored.fooled != now.fooled:
+        found.append(f"verdict: stored {'fooled' if stored.fooled else 'stood'}, now {'fooled' if now.fooled else 'stood'}")
+    elif stored.attacked_prediction != now.attacked_prediction:
+        found.append(
+            f"attacked prediction: stored {name(stored.attacked_prediction)}, now {name(now.attacked_prediction)}"
+        )
+    if stored.norm is not None and now.norm is not None:
+        if abs(stored.norm - now.norm) > NORM_TOLERANCE * max(stored.norm, now.norm):
+            found.append(f"perturbation {cell.cell.attack.norm}: stored {stored.norm:.6g}, now {now.norm:.6g}")
+    return found
+
+
+def _triptych(clean: np.ndarray, adversarial: np.ndarray) -> Image.Image:
+    """Clean image, adversarial image, and their difference magnified to full contrast around gray, side by side."""
+    delta = adversarial - clean
+    largest = float(np.abs(delta).max()) or 1.0
+    panels = [clean, adversarial, 0.5 + delta / (2 * largest)]
+    height, width = clean.shape[1:]
+    factor = max(1, -(-PICTURE_SIDE // max(height, width)))
+    sheet = Image.new("RGB", (3 * width * factor + 2 * 8, height * factor), "white")
+    for number, panel in enumerate(panels):
+        pixels = np.clip(panel * 255, 0, 255).round().astype(np.uint8).transpose(1, 2, 0)
+        image = Image.fromarray(pixels[..., 0], "L").convert("RGB") if pixels.shape[2] == 1 else Image.fromarray(pixels)
+        enlarged = image.resize((width * factor, height * factor), Image.Resampling.NEAREST)
+        sheet.paste(enlarged, (number * (width * factor + 8), 0))
+    return sheet

@@ -1,0 +1,167 @@
+"""Cards to text for a terminal: what `list` and `show` print. It looks nothing up."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from attacks.card import AttackCard, describe_range
+from fer_bench.data import DatasetCard
+from fer_bench.types import EvalSet, ModelCard
+
+
+def _render(table: Table) -> str:
+    width = max(100, shutil.get_terminal_size((120, 24)).columns)
+    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
+    console.print(table)
+    written = console.file
+    assert isinstance(written, io.StringIO)
+    return "\n".join(line.rstrip() for line in written.getvalue().rstrip().splitlines())
+
+
+def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A plain table; text is taken literally."""
+    table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
+    for title in header:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell.replace("[", "\\[") for cell in row))
+    return _render(table)
+
+
+def _facts(pairs: Iterable[tuple[str, str]]) -> str:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        table.add_row(name, value.replace("[", "\\["))
+    return _render(table)
+
+
+def models(cards: Iterable[ModelCard], status: Callable[[ModelCard], str]) -> str:
+    """One line a model; `status` says where its weights are."""
+    rows = (
+        (
+            card.name,
+            card.task,
+            str(len(card.classes)),
+            card.input,
+            f"{card.parameters:,}",
+            _best(card),
+            card.licence,
+            status(card),
+        )
+        for card in cards
+    )
+    return grid(("model", "task", "classes", "input", "parameters", "clean accuracy", "licence", "weights"), rows)
+
+
+def _best(card: ModelCard) -> str:
+    if not card.accuracy:
+        return "unknown"
+    stated = max(card.accuracy, key=lambda accuracy: (accuracy.n, accuracy.split == "test"))
+    return f"{stated.value:.3f} {stated.data} {stated.split}"
+
+
+def model(card: ModelCard, status: str) -> str:
+    """Everything a model's card says."""
+    pairs = [
+        ("model", card.name),
+        ("title", card.title),
+        ("task", card.task),
+        ("family", card.family),
+        ("paper", card.paper),
+        ("year", str(card.year)),
+        ("classes", ", ".join(card.classes)),
+        ("input", card.input),
+        ("parameters", f"{card.parameters:,}"),
+        ("trained on", card.trained_on),
+        ("licence", card.licence),
+        ("defended", "yes" if card.defended else "no"),
+        ("weights", status),
+    ]
+    pairs += [("file", f"{f.registry} {f.package} {f.version}: {f.member}, {f.size:,} bytes, sha256 {f.sha256}") for f in card.files]
+    pairs += [("accuracy", f"{a.value:.4f} on {a.data} {a.split}, n = {a.n:,} ({a.source})") for a in card.accuracy]
+    if card.contaminated:
+        pairs.append(("contaminated?", card.contaminated))
+    pairs += [("note", note) for note in card.notes]
+    return _facts([*pairs, ("digest", card.digest)])
+
+
+def attacks(cards: Iterable[AttackCard]) -> str:
+    """One line an attack."""
+    rows = (
+        (
+            card.name,
+            "/".join(card.norms) + (" minimum" if card.minimum_norm else ""),
+            "yes" if card.gradient else "no",
+            card.rows,
+            card.forwards,
+            card.backwards,
+            ", ".join(f"{p.name}={p.default}" for p in card.parameters) or "none",
+            card.status,
+        )
+        for card in cards
+    )
+    return grid(("attack", "norm", "gradients", "rows", "forwards", "backwards", "defaults", "status"), rows)
+
+
+def attack(card: AttackCard) -> str:
+    """Everything an attack's card says."""
+    budget = "none: it searches the smallest perturbation" if card.minimum_norm else "eps, a budget for pixels in [0, 1]"
+    pairs = [
+        ("attack", card.name),
+        ("title", card.title),
+        ("source", card.source),
+        ("norms", ", ".join(card.norms)),
+        ("budget", budget),
+        ("gradients", "needed" if card.gradient else "not needed"),
+        ("rows", card.rows),
+        ("fooled rows", "answered from cache" if card.freeze else "computed on"),
+        ("keeps", "the first adversarial image" if card.record == "first" else "the smallest adversarial image"),
+        ("draws", card.draws),
+        ("forwards", f"{card.forwards} a sample that does not fall"),
+        ("backwards", f"{card.backwards} a sample that does not fall"),
+        ("status", card.status),
+        ("version", str(card.version)),
+    ]
+    pairs += [("parameter", f"{p.name}={p.default}: {p.meaning}; {describe_range(p)}") for p in card.parameters]
+    return _facts([*pairs, *(("note", note) for note in card.notes)])
+
+
+def datasets(cards: Iterable[DatasetCard]) -> str:
+    """One line a data set."""
+    rows = ((c.name, c.title, "yes" if c.needs_path else "no", ", ".join(c.splits) or "-", c.licence) for c in cards)
+    return grid(("data set", "what it is", "bring it", "splits", "licence"), rows)
+
+
+def dataset(card: DatasetCard) -> str:
+    """What a data set's card says."""
+    pairs = [
+        ("data set", card.name),
+        ("title", card.title),
+        ("classes", ", ".join(card.classes)),
+        ("layouts", card.layouts),
+        ("splits", ", ".join(card.splits) or "-"),
+        ("licence", card.licence),
+    ]
+    return _facts(pairs)
+
+
+def evalset(data: EvalSet) -> str:
+    """What is in an opened data set: images, classes, duplicates, digest."""
+    counts = Counter(data.labels.tolist())
+    channels, height, width = data.images.shape[1:]
+    pairs = [
+        ("source", data.source),
+        ("images", f"{len(data):,}, {height}x{width}, {'gray' if channels == 1 else 'RGB'}"),
+        ("classes", ", ".join(f"{name} {counts.get(i, 0):,}" for i, name in enumerate(data.classes))),
+        ("duplicates", f"{sum('#' in name for name in data.ids):,} images equal another one"),
+        ("digest", data.digest),
+    ]
+    return _facts([*pairs, *(("note", note) for note in data.notes)])

@@ -1,0 +1,33 @@
+"""What every test shares: one thread, where FER2013 lies, hypothesis without a clock."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before torch is imported: a toy net is slower with threads, and equality must not depend on them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+torch.set_num_threads(1)
+
+settings.register_profile(
+    "fer_bench", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("fer_bench")
+
+
+@pytest.fixture(scope="session")
+def fer2013() -> Path:
+    """The folder of the real FER2013, or a skip that says what to set."""
+    named = os.environ.get("FERBENCH_FER2013", "")
+    if not named:
+        pytest.skip("FERBENCH_FER2013 is not set; set it to a folder with FER2013 (csv, folders or parquet)")
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        pytest.skip(f"FERBENCH_FER2013 names {folder}, which is not a folder")
+    return folder

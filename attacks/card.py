@@ -161,5 +161,9 @@ def describe_range(parameter: Parameter) -> str:
         return f"{parameter.name} is one of {', '.join(parameter.choices)}"
     kind = "a whole number" if isinstance(parameter.default, int) else "a number"
     low = "" if parameter.low is None else f" {'above' if parameter.open_low else 'from'} {parameter.low:g}"
-    high = "" if parameter.high is None else f" {'and at most' if parameter.open_low else 'to'} {parameter.high:g}"
+    high = (
+        ""
+        if parameter.high is None
+        else f" {'and at most' if parameter.open_low else 'to'} {parameter.high:g}"
+    )
     return f"{parameter.name} is {kind}{low}{high}"

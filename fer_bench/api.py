@@ -248,7 +248,14 @@ def stored(results: str | Path, cell: str | None = None) -> str:
     with ResultStore(Path(results), create=False) as store:
         if cell is None:
             rows = [
-                (c.key, c.cell.model, c.context.attack_label, str(c.cell.attack.threat), c.context.data_source, c.status)
+                (
+                    c.key,
+                    c.cell.model,
+                    c.context.attack_label,
+                    str(c.cell.attack.threat),
+                    c.context.data_source,
+                    c.status,
+                )
                 for c in store.cells()
             ]
             return listing.grid(("cell", "model", "attack", "threat", "data", "status"), rows)
@@ -273,7 +280,9 @@ def describe(again: Replay) -> str:
             return f"wrong before the attack: {classes[verdict.clean_prediction]}"
         if not verdict.fooled:
             return f"stood: {classes[verdict.clean_prediction]}"
-        return f"fooled: {classes[verdict.label]} -> {classes[verdict.attacked_prediction]}, {verdict.norm:.6f}"
+        return (
+            f"fooled: {classes[verdict.label]} -> {classes[verdict.attacked_prediction]}, {verdict.norm:.6f}"
+        )
 
     return "\n".join(
         [
@@ -292,7 +301,11 @@ def weights(card: ModelCard) -> str:
         return "none needed"
     kinds = " and ".join(dict.fromkeys({"pypi": "PyPI", "npm": "npm"}[file.registry] for file in card.files))
     here = all(fetch.cached(file) is not None for file in card.files)
-    return "in the cache" if here else f"{kinds} package, {sum(f.size for f in card.files) / 2**20:.1f} MiB to fetch"
+    return (
+        "in the cache"
+        if here
+        else f"{kinds} package, {sum(f.size for f in card.files) / 2**20:.1f} MiB to fetch"
+    )
 
 
 def table(results: str | Path = "results") -> str:

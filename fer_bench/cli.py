@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,9 @@ import click
 import fer_bench
 from fer_bench.errors import FerBenchError
 
-_OUT = click.option("--out", default="results", show_default=True, type=click.Path(path_type=Path), help="Results folder.")
+_OUT = click.option(
+    "--out", default="results", show_default=True, type=click.Path(path_type=Path), help="Results folder."
+)
 
 
 class _Group(click.Group):
@@ -26,7 +27,10 @@ class _Group(click.Group):
             click.echo(f"ferbench: {' '.join(str(error).split())}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            click.echo("ferbench: interrupted; every finished shard is stored, the same command goes on from there.", err=True)
+            click.echo(
+                "ferbench: interrupted; every finished shard is stored, the same command goes on from there.",
+                err=True,
+            )
             ctx.exit(130)
 
 
@@ -52,7 +56,9 @@ class _BatchSize(click.ParamType):
 
 
 @main.command()
-@click.option("--models", default="all", show_default=True, metavar="NAME,..|all", help="Models; see `models list`.")
+@click.option(
+    "--models", default="all", show_default=True, metavar="NAME,..|all", help="Models; see `models list`."
+)
 @click.option(
     "--attacks",
     default="pgd,cw",
@@ -60,17 +66,27 @@ class _BatchSize(click.ParamType):
     metavar="NAME,..|all",
     help='Attacks, with settings where wanted: "pgd(steps=10,eps=4/255),cw(c=5)"; see `attacks list`.',
 )
-@click.option("--data", default="demo", show_default=True, metavar="NAME[:PATH[:SPLIT]]", help="Images; see `data list`.")
+@click.option(
+    "--data",
+    default="demo",
+    show_default=True,
+    metavar="NAME[:PATH[:SPLIT]]",
+    help="Images; see `data list`.",
+)
 @click.option(
     "--eps",
     default=None,
     metavar="EPS,..",
     help="Budgets for pixels in [0, 1]: Linf as 2/255,8/255, L2 as L2:0.5.  [default: 2/255,8/255,L2:0.5]",
 )
-@click.option("--n", type=click.IntRange(min=1), help="Take the N images of smallest pixel digest.  [default: all]")
+@click.option(
+    "--n", type=click.IntRange(min=1), help="Take the N images of smallest pixel digest.  [default: all]"
+)
 @_OUT
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--batch-size", type=_BatchSize(), default="auto", show_default=True, help="Images attacked together.")
+@click.option(
+    "--batch-size", type=_BatchSize(), default="auto", show_default=True, help="Images attacked together."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random draw.")
 @click.option(
     "--rerun",
@@ -79,7 +95,9 @@ class _BatchSize(click.ParamType):
     show_default=True,
     help="Which stored cells to run again. Nothing stored is deleted.",
 )
-def run(models: str, attacks: str, data: str, eps: str | None, n: int | None, out: Path, **options: Any) -> None:
+def run(
+    models: str, attacks: str, data: str, eps: str | None, n: int | None, out: Path, **options: Any
+) -> None:
     """Attack models and write table, csv and report into the results folder.
 
     Cells that are stored already are not run again; a run that was killed goes on where it stopped. Exit code 0:
@@ -92,7 +110,9 @@ def run(models: str, attacks: str, data: str, eps: str | None, n: int | None, ou
     for failure in done.summary.failures:
         click.echo(f"failed: {failure.model}, {failure.attack}: {failure.error}", err=True)
     summary = done.summary
-    click.echo(f"{summary.ran} cells run, {summary.present} were stored already, {len(summary.failures)} failed.")
+    click.echo(
+        f"{summary.ran} cells run, {summary.present} were stored already, {len(summary.failures)} failed."
+    )
     click.echo(f"Report: {done.report}   Table: {done.leaderboard}")
     if summary.failures:
         raise SystemExit(1)
@@ -100,7 +120,9 @@ def run(models: str, attacks: str, data: str, eps: str | None, n: int | None, ou
 
 @main.command()
 @click.argument("results", default="results", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The page.  [default: RESULTS/report.html]")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="The page.  [default: RESULTS/report.html]"
+)
 def report(results: Path, output: Path | None) -> None:
     """Write the HTML report of a results folder."""
     from fer_bench import api
@@ -114,8 +136,12 @@ def report(results: Path, output: Path | None) -> None:
 @click.argument("sample", required=False)
 @click.option("--data", help="Where the data set is now, where it has moved: NAME:PATH:SPLIT.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the pictures.  [default: RESULTS/replay]")
-def replay(results: Path, cell: str | None, sample: str | None, data: str | None, device: str, out: Path | None) -> None:
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of the pictures.  [default: RESULTS/replay]"
+)
+def replay(
+    results: Path, cell: str | None, sample: str | None, data: str | None, device: str, out: Path | None
+) -> None:
     """Re-create one stored verdict with its image, or say what differs.
 
     CELL and SAMPLE are beginnings of a cell's key and of a sample's digest. Without them the stored cells are
@@ -222,7 +248,9 @@ def data_fetch(name: str) -> None:
 
     card = api.DATASETS.get(name)
     if card.needs_path:
-        raise FerBenchError(f"{name} cannot be fetched ({card.licence}); bring it: --data {name}:FOLDER:SPLIT.")
+        raise FerBenchError(
+            f"{name} cannot be fetched ({card.licence}); bring it: --data {name}:FOLDER:SPLIT."
+        )
     click.echo(f"{name}: {len(api.open_data(name))} images are in the cache, {api.fetch.cache_dir()}")
 
 

@@ -16,7 +16,7 @@ from torch import nn
 from fer_bench.draws import isolated_generators
 from fer_bench.errors import AttackError, FerBenchError, ModelError
 from fer_bench.observer import Observer, margins, norms, project
-from fer_bench.types import AttackSpec, ShardResult, ThreatModel, Verdict
+from fer_bench.types import AttackSpec, ShardResult, Verdict
 
 Program = Callable[[AttackSpec, Observer], None]
 
@@ -91,7 +91,7 @@ def evaluate_shard(
         verdicts=verdicts,
         seconds=time.perf_counter() - started,
         forward_rows=forwards,
-        backward_rows=int(attempt.backwards.sum()),
+        backward_rows=attempt.backward_rows,
         zero_gradient_rows=attempt.zero_gradient_rows,
         bad_gradient_rows=attempt.bad_gradient_rows,
         unconfirmed=len(doubtful),
@@ -126,7 +126,13 @@ class _Attempt:
         self, model: nn.Module, shard: Shard, spec: AttackSpec, program: Program, draw_seed: int
     ) -> None:
         count, device = len(shard.ids), shard.images.device
-        self.model, self.shard, self.spec, self.program, self.draw_seed = model, shard, spec, program, draw_seed
+        self.model, self.shard, self.spec, self.program, self.draw_seed = (
+            model,
+            shard,
+            spec,
+            program,
+            draw_seed,
+        )
         self.images = shard.images.clone()
         self.fooled = torch.zeros(count, dtype=torch.bool, device=device)
         self.prediction = torch.full((count,), -1, dtype=torch.int64, device=device)
@@ -137,6 +143,7 @@ class _Attempt:
         self.backwards = torch.zeros(count, dtype=torch.int64, device=device)
         self.attacked = torch.zeros(count, dtype=torch.bool, device=device)
         self.unconfirmed = torch.zeros(0, dtype=torch.int64, device=device)
+        self.backward_rows = 0
         self.zero_gradient_rows = 0
         self.bad_gradient_rows = 0
 
@@ -157,6 +164,7 @@ class _Attempt:
         self.attacked[rows] = True
         self.forwards[rows] += seen.forwards
         self.backwards[rows] += seen.backwards
+        self.backward_rows += observer.backward_rows
         self.zero_gradient_rows += int(observer.zero_gradient_rows)
         self.bad_gradient_rows += int(observer.bad_gradient_rows)
         self.first_query[rows] = seen.first_query

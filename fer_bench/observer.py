@@ -64,7 +64,8 @@ class Recording:
     `images`: best adversarial image so far (the clean one where there is none). `safe_images`: the best whose margin
     was clear (the fallback of minimum-norm attacks, whose best sits on the boundary). `found`, `safe_found`: whether
     there is one. `first_query`: forward query, counted from 1, at which the sample first fell (0: never).
-    `forwards`, `backwards`: rows computed for the sample.
+    `forwards`: rows computed for the sample. `backwards`: gradients taken of it while it stood (the one of the query at
+    which it fell is computed too where neighbours still stand, but is nobody's need).
     """
 
     images: torch.Tensor
@@ -102,6 +103,7 @@ class Observer(nn.Module):
         self.model = model
         self.spec = spec
         self.images, self.labels = images, labels
+        self.backward_rows = 0
         self.zero_gradient_rows = torch.zeros((), dtype=torch.int64, device=images.device)
         self.bad_gradient_rows = torch.zeros((), dtype=torch.int64, device=images.device)
         # torchattacks asks for the device of the first parameter, and a user's model may have none.
@@ -205,7 +207,8 @@ class Observer(nn.Module):
         self._remember_width(seen)
         fooled = self._record(asked.detach(), seen, asked_rows)
         if asked.requires_grad:
-            asked.register_hook(self._watch_gradient(asked_rows, fooled))
+            standing_rows = asked_rows[~self._done[asked_rows]] if self._answer_from_cache else asked_rows
+            asked.register_hook(self._watch_gradient(standing_rows, fooled))
         if not self.spec.minimum_norm and bool(self._done[self._rows].all()):
             raise _Finished
         assert self._cache is not None
@@ -268,6 +271,7 @@ class Observer(nn.Module):
 
     def _watch_gradient(self, rows: torch.Tensor, fooled: torch.Tensor) -> Callable[[Any], None]:
         def watch(gradient: torch.Tensor) -> None:
+            self.backward_rows += len(gradient)
             self.recording.backwards[rows] += 1
             size = gradient.detach().flatten(1).abs().amax(1)
             self.zero_gradient_rows += ((size == 0) & ~fooled).sum()

@@ -54,7 +54,9 @@ def find_cell(store: ResultStore, prefix: str) -> StoredCell:
             f"no cell of {store.folder} begins with '{prefix}'; the report lists the keys, and so does "
             f"`ferbench replay {store.folder}`."
         )
-    raise UsageError(f"'{prefix}' begins {len(cells)} cell keys ({', '.join(c.key for c in cells[:4])}, ...); give more.")
+    raise UsageError(
+        f"'{prefix}' begins {len(cells)} cell keys ({', '.join(c.key for c in cells[:4])}, ...); give more."
+    )
 
 
 def find_verdict(store: ResultStore, cell: StoredCell, sample: str) -> Verdict:
@@ -64,7 +66,9 @@ def find_verdict(store: ResultStore, cell: StoredCell, sample: str) -> Verdict:
     if len(exact or found) == 1:
         return (exact or found)[0]
     problem = "is the beginning of no sample" if not found else f"is the beginning of {len(found)} samples"
-    raise UsageError(f"'{sample}' {problem} of cell {cell.key}; give more digits of the sha256 of its pixels.")
+    raise UsageError(
+        f"'{sample}' {problem} of cell {cell.key}; give more digits of the sha256 of its pixels."
+    )
 
 
 def recreate(
@@ -95,7 +99,10 @@ def recreate(
         model.to(device), shard.to(device, torch.float32), cell.cell.attack, program, cell.cell.draw_seed
     )
     now = evaluated.result.verdicts[0]
-    differences = [*_differing_causes(cell, model_digest, attack_version), *_differing_outcomes(cell, stored, now)]
+    differences = [
+        *_differing_causes(cell, model_digest, attack_version),
+        *_differing_outcomes(cell, stored, now),
+    ]
     stem = folder / f"{cell.key}-{stored.sample[:12].replace('#', '_')}"
     clean, adversarial = shard.images[0].numpy(), evaluated.images[0].cpu().numpy()
     picture, tensors = stem.with_suffix(".png"), stem.with_suffix(".npz")
@@ -104,7 +111,9 @@ def recreate(
         _triptych(clean, adversarial).save(picture)
         np.savez(tensors, clean=clean, adversarial=adversarial)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be written ({os.strerror(error.errno or 0)}); choose another --out.") from error
+        raise StoreError(
+            f"{folder} cannot be written ({os.strerror(error.errno or 0)}); choose another --out."
+        ) from error
     return Replay(cell, stored, now, tuple(differences), picture, tensors)
 
 
@@ -114,7 +123,9 @@ def _differing_causes(cell: StoredCell, model_digest: str, attack_version: int) 
     if model_digest != cell.cell.model_digest:
         causes.append(f"model digest: stored {cell.cell.model_digest[:12]}, now {model_digest[:12]}")
     if attack_version != cell.cell.attack.version:
-        causes.append(f"version of {cell.cell.attack.name}: stored {cell.cell.attack.version}, now {attack_version}")
+        causes.append(
+            f"version of {cell.cell.attack.name}: stored {cell.cell.attack.version}, now {attack_version}"
+        )
     return causes
 
 
@@ -128,16 +139,22 @@ def _differing_outcomes(cell: StoredCell, stored: Verdict, now: Verdict) -> list
     if stored.label != now.label:
         found.append(f"label: stored {name(stored.label)}, now {name(now.label)}")
     if stored.clean_prediction != now.clean_prediction:
-        found.append(f"clean prediction: stored {name(stored.clean_prediction)}, now {name(now.clean_prediction)}")
+        found.append(
+            f"clean prediction: stored {name(stored.clean_prediction)}, now {name(now.clean_prediction)}"
+        )
     if stored.fooled != now.fooled:
-        found.append(f"verdict: stored {'fooled' if stored.fooled else 'stood'}, now {'fooled' if now.fooled else 'stood'}")
+        found.append(
+            f"verdict: stored {'fooled' if stored.fooled else 'stood'}, now {'fooled' if now.fooled else 'stood'}"
+        )
     elif stored.attacked_prediction != now.attacked_prediction:
         found.append(
             f"attacked prediction: stored {name(stored.attacked_prediction)}, now {name(now.attacked_prediction)}"
         )
     if stored.norm is not None and now.norm is not None:
         if abs(stored.norm - now.norm) > NORM_TOLERANCE * max(stored.norm, now.norm):
-            found.append(f"perturbation {cell.cell.attack.norm}: stored {stored.norm:.6g}, now {now.norm:.6g}")
+            found.append(
+                f"perturbation {cell.cell.attack.norm}: stored {stored.norm:.6g}, now {now.norm:.6g}"
+            )
     return found
 
 
@@ -151,7 +168,11 @@ def _triptych(clean: np.ndarray, adversarial: np.ndarray) -> Image.Image:
     sheet = Image.new("RGB", (3 * width * factor + 2 * 8, height * factor), "white")
     for number, panel in enumerate(panels):
         pixels = np.clip(panel * 255, 0, 255).round().astype(np.uint8).transpose(1, 2, 0)
-        image = Image.fromarray(pixels[..., 0], "L").convert("RGB") if pixels.shape[2] == 1 else Image.fromarray(pixels)
+        image = (
+            Image.fromarray(pixels[..., 0], "L").convert("RGB")
+            if pixels.shape[2] == 1
+            else Image.fromarray(pixels)
+        )
         enlarged = image.resize((width * factor, height * factor), Image.Resampling.NEAREST)
         sheet.paste(enlarged, (number * (width * factor + 8), 0))
     return sheet

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from fer_bench.errors import UsageError
@@ -17,7 +17,8 @@ T = TypeVar("T")
 
 def unknown_name(kind: str, name: str, known: list[str]) -> UsageError:
     """The error for a name that is not among `known`: says what was given, the nearest known names, and all of them."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    lower = {word.lower(): word for word in known}
+    near = [lower[word] for word in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return UsageError(f"unknown {kind} '{name}'.{hint} Known: {', '.join(known) or 'none'}.")
 
@@ -38,7 +39,7 @@ class Registry(Generic[T]):
     def register(self, name: str, item: T) -> T:
         """Adds `item` under `name`. Raises UsageError where the name is taken."""
         if name in self._items:
-            raise UsageError(f"{self.kind} '{name}' is registered twice; names are unique, rename one of them.")
+            raise self._taken(name)
         self._items[name] = item
         return item
 
@@ -68,9 +69,33 @@ class Registry(Generic[T]):
         return len(self._items)
 
     def _load_plugins(self) -> None:
+        """Adds what other distributions offer, all of it or, with a UsageError, none of it."""
         if self._plugins_loaded:
             return
-        self._plugins_loaded = True
-        for point in entry_points(group=self.group):
+        self._plugins_loaded = True  # now already: a plug-in may ask this registry while it is imported
+        try:
+            offered = [(point.name, self._load(point)) for point in entry_points(group=self.group)]
+            names = [*self._items, *(name for name, _ in offered)]
+            for name, _ in offered:
+                if names.count(name) > 1:
+                    raise self._taken(name)
+        except UsageError:
+            self._plugins_loaded = False
+            raise
+        for name, item in offered:
+            self.register(name, item)
+
+    def _load(self, point: EntryPoint) -> T:
+        try:
             loaded = point.load()
-            self.register(point.name, loaded() if callable(loaded) else loaded)
+            item: T = loaded() if callable(loaded) else loaded
+        except Exception as error:  # whatever a plug-in raises when it is imported
+            owner = point.dist.name if point.dist else point.value
+            raise UsageError(
+                f"the {self.kind} plug-in '{point.name}' of {owner} cannot be loaded "
+                f"({type(error).__name__}: {error}); repair or uninstall {owner}."
+            ) from error
+        return item
+
+    def _taken(self, name: str) -> UsageError:
+        return UsageError(f"{self.kind} '{name}' is registered twice; names are unique, rename one of them.")

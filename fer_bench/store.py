@@ -1,155 +1,40 @@
 """The results folder: one SQLite file. One transaction per finished shard; nothing stored is ever deleted.
 
 A cell that is run again gets a new attempt beside the old one. It stores counts and verdicts, never rates, and must
-not know what a model or an attack is. SCHEMA below is the documentation of the tables.
+not know what a model or an attack is. records.MIGRATIONS documents the tables.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
 
 from fer_bench.errors import StoreError
-from fer_bench.types import AttackSpec, Cell, EvalSet, Provenance, ShardResult, Verdict
+from fer_bench.records import (
+    MIGRATIONS,
+    CellContext,
+    Status,
+    StoredCell,
+    StoredVerdict,
+    cell_from,
+    context_from,
+    provenance_from,
+    to_json,
+    without,
+)
+from fer_bench.types import Cell, EvalSet, Provenance, ShardResult, Verdict
+
+__all__ = ["FILE_NAME", "CellContext", "ResultStore", "Status", "StoredCell", "StoredVerdict"]
 
 FILE_NAME = "results.sqlite"
-Status = Literal["running", "done", "failed"]
-
-#: Migrations in order; PRAGMA user_version counts how many have been applied. Never edit one: append.
-MIGRATIONS = (
-    """
-    create table run (              -- one call of `ferbench run`
-        id          integer primary key,
-        provenance  text not null   -- JSON of types.Provenance
-    );
-    create table sample (           -- an image of a data set
-        id          integer primary key,
-        data_digest text not null,
-        position    integer not null,  -- in the EvalSet's order
-        name        text not null,     -- sha256 of its pixels
-        label       integer not null,  -- index into the data set's classes
-        unique (data_digest, name)
-    );
-    create table cell (             -- one attempt at one number of the matrix
-        id          integer primary key,
-        key         text not null,  -- types.Cell.key
-        attempt     integer not null,
-        run_id      integer not null references run(id),
-        status      text not null,  -- running, done, failed
-        error       text not null default '',
-        definition  text not null,  -- JSON of types.Cell: what can change the number
-        context     text not null,  -- JSON of CellContext: what a reader wants to know besides
-        updated     text not null,  -- UTC
-        unique (key, attempt)
-    );
-    create table shard (            -- what one transaction brought, and its cost
-        id                  integer primary key,
-        cell_id             integer not null references cell(id),
-        run_id              integer not null references run(id),
-        seconds             real not null,
-        forward_rows        integer not null,
-        backward_rows       integer not null,
-        zero_gradient_rows  integer not null,
-        bad_gradient_rows   integer not null,
-        unconfirmed         integer not null
-    );
-    create table verdict (          -- types.Verdict; null: not measured
-        cell_id             integer not null references cell(id),
-        sample_id           integer not null references sample(id),
-        shard_id            integer not null references shard(id),
-        label               integer not null,
-        clean_prediction    integer not null,
-        fooled              integer not null,
-        attacked_prediction integer not null,
-        norm                real,
-        eight_bit           integer,
-        first_query         integer,
-        forwards            integer not null,
-        backwards           integer not null,
-        primary key (cell_id, sample_id)
-    ) without rowid;
-    """,
-)
-
-
-@dataclass(frozen=True)
-class CellContext:
-    """What a reader of a cell wants to know and what cannot change its number."""
-
-    attack_label: str
-    model_title: str
-    task: str
-    family: str
-    year: int
-    parameters: int
-    licence: str
-    trained_on: str
-    input: str
-    defended: bool
-    contaminated: str
-    notes: tuple[str, ...]
-    model_classes: tuple[str, ...]
-    data_classes: tuple[str, ...]
-    data_source: str
-    missing_in_model: tuple[str, ...]
-    missing_in_data: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class StoredCell:
-    """One attempt at a cell, as stored, with its summed cost."""
-
-    id: int
-    cell: Cell
-    key: str
-    attempt: int
-    run_id: int
-    status: Status
-    error: str
-    context: CellContext
-    judged: int
-    seconds: float
-    forward_rows: int
-    backward_rows: int
-    zero_gradient_rows: int
-    bad_gradient_rows: int
-    unconfirmed: int
-
-
-@dataclass(frozen=True)
-class StoredVerdict:
-    """One verdict with its cell, the position and true class of its sample."""
-
-    cell_id: int
-    position: int
-    truth: int
-    verdict: Verdict
+_JUDGED = "select sample.name from verdict join sample on sample.id = sample_id where cell_id = ?"
 
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def _cell_from(text: str) -> Cell:
-    fields = json.loads(text)
-    attack = fields["attack"]
-    attack["params"] = tuple((name, value) for name, value in attack["params"])
-    fields["attack"] = AttackSpec(**attack)
-    return Cell(**fields)
-
-
-def _context_from(text: str) -> CellContext:
-    return CellContext(**{name: tuple(v) if isinstance(v, list) else v for name, v in json.loads(text).items()})
-
-
-def _json(value: Any) -> str:
-    return json.dumps(asdict(value), allow_nan=False, ensure_ascii=False)
 
 
 class ResultStore:
@@ -158,20 +43,27 @@ class ResultStore:
     def __init__(self, folder: Path, create: bool = True) -> None:
         self.folder = folder
         self.path = folder / FILE_NAME
-        if not create and not self.path.is_file():
-            raise StoreError(f"{folder} holds no results ({FILE_NAME} is not there); run `ferbench run --out {folder}`.")
         try:
             if create:
                 folder.mkdir(parents=True, exist_ok=True)
+            elif not self.path.is_file():
+                raise StoreError(
+                    f"{folder} holds no results ({FILE_NAME} is not there); run `ferbench run --out {folder}`."
+                )
         except OSError as error:
+            verb, remedy = (
+                ("made", "choose another with --out") if create else ("read", "check its permissions")
+            )
             raise StoreError(
-                f"the results folder {folder} cannot be made ({error.strerror}); choose another with --out."
+                f"the results folder {folder} cannot be {verb} ({error.strerror}); {remedy}."
             ) from error
         with self._guard():
-            if create:
-                self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-            else:
-                self._db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", timeout=60, uri=True)
+            if not create:
+                self._roll_back()
+            mode = "rwc" if create else "ro"
+            self._db = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode={mode}", timeout=60, isolation_level=None, uri=True
+            )
             try:
                 self._db.execute("pragma foreign_keys = on")
                 self._migrate(create)
@@ -197,6 +89,28 @@ class ResultStore:
             ) from error
 
     @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turns a record that cannot be understood into one line."""
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise StoreError(
+                f"{self.path} holds a record that this fer_bench cannot read ({error}); was it made by another version?"
+            ) from error
+
+    def _roll_back(self) -> None:
+        """Undoes the transaction of a process that was killed in the middle of it; a reader may not."""
+        if not self.path.with_name(FILE_NAME + "-journal").exists():
+            return
+        db = sqlite3.connect(self.path, timeout=60)
+        try:
+            db.execute("pragma user_version").fetchone()
+        except sqlite3.OperationalError:
+            pass  # a folder that may not be written: what is wrong shows when it is read
+        finally:
+            db.close()
+
+    @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._guard():
             self._db.execute("begin immediate")
@@ -217,7 +131,9 @@ class ResultStore:
             )
         if not create:
             if version < len(MIGRATIONS):
-                raise StoreError(f"{self.path} has schema {version} of {len(MIGRATIONS)}; `ferbench run` updates it.")
+                raise StoreError(
+                    f"{self.path} has schema {version} of {len(MIGRATIONS)}; `ferbench run` updates it."
+                )
             return
         for number, text in enumerate(MIGRATIONS[version:], start=version + 1):
             with self._transaction() as db:
@@ -232,7 +148,9 @@ class ResultStore:
     def add_run(self, provenance: Provenance) -> int:
         """Stores the provenance of a run and returns its number."""
         with self._transaction() as db:
-            return int(db.execute("insert into run (provenance) values (?)", [_json(provenance)]).lastrowid or 0)
+            return int(
+                db.execute("insert into run (provenance) values (?)", [to_json(provenance)]).lastrowid or 0
+            )
 
     def add_samples(self, data: EvalSet, data_digest: str) -> None:
         """Stores the samples of a data set, once."""
@@ -246,7 +164,9 @@ class ResultStore:
     def status(self, key: str) -> Status | None:
         """How the latest attempt at a cell stands; None where there was none."""
         with self._guard():
-            row = self._db.execute("select status from cell where key = ? order by attempt desc", [key]).fetchone()
+            row = self._db.execute(
+                "select status from cell where key = ? order by attempt desc", [key]
+            ).fetchone()
         return row[0] if row else None
 
     def begin(self, cell: Cell, context: CellContext, run_id: int, again: bool) -> int:
@@ -256,37 +176,37 @@ class ResultStore:
                 "select id, attempt from cell where key = ? order by attempt desc", [cell.key]
             ).fetchone()
             if row and not again:
-                db.execute("update cell set status = 'running', error = '', updated = ? where id = ?", [_now(), row[0]])
+                db.execute(
+                    "update cell set status = 'running', error = '', updated = ? where id = ?",
+                    [_now(), row[0]],
+                )
                 return int(row[0])
             attempt = row[1] + 1 if row else 1
             cursor = db.execute(
                 "insert into cell (key, attempt, run_id, status, definition, context, updated) "
                 "values (?, ?, ?, 'running', ?, ?, ?)",
-                [cell.key, attempt, run_id, _json(cell), _json(context), _now()],
+                [cell.key, attempt, run_id, to_json(cell), to_json(context), _now()],
             )
             return int(cursor.lastrowid or 0)
 
     def judged(self, cell_id: int) -> set[str]:
         """Names of the samples whose verdict is stored."""
         with self._guard():
-            rows = self._db.execute(
-                "select sample.name from verdict join sample on sample.id = sample_id where cell_id = ?", [cell_id]
-            )
-            return {name for (name,) in rows}
+            return {name for (name,) in self._db.execute(_JUDGED, [cell_id])}
 
     def add_shard(self, cell_id: int, run_id: int, data_digest: str, result: ShardResult) -> None:
-        """Stores a shard's verdicts and cost in one transaction; does nothing where another process stored them."""
+        """Stores a shard's verdicts and cost in one transaction, but for verdicts that another process stored."""
         with self._transaction() as db:
+            known = {name for (name,) in db.execute(_JUDGED, [cell_id])}
+            result = without(result, known)
+            if not result.verdicts:
+                return
             ids = {
                 v.sample: db.execute(
                     "select id from sample where data_digest = ? and name = ?", [data_digest, v.sample]
                 ).fetchone()[0]
                 for v in result.verdicts
             }
-            marks = ",".join("?" * len(ids))
-            known = f"select count(*) from verdict where cell_id = ? and sample_id in ({marks})"
-            if db.execute(known, [cell_id, *ids.values()]).fetchone()[0]:
-                return
             cursor = db.execute(
                 "insert into shard (cell_id, run_id, seconds, forward_rows, backward_rows, zero_gradient_rows, "
                 "bad_gradient_rows, unconfirmed) values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -328,7 +248,8 @@ class ResultStore:
         with self._transaction() as db:
             status = "failed" if error else "done"
             db.execute(
-                "update cell set status = ?, error = ?, updated = ? where id = ?", [status, error, _now(), cell_id]
+                "update cell set status = ?, error = ?, updated = ? where id = ?",
+                [status, error, _now(), cell_id],
             )
 
     # ------------------------------------------------------------------------------------------------- reading
@@ -337,12 +258,8 @@ class ResultStore:
         """The provenance of every run by its number."""
         with self._guard():
             rows = self._db.execute("select id, provenance from run order by id").fetchall()
-        found = {}
-        for number, text in rows:
-            fields = json.loads(text)
-            fields["packages"] = tuple((name, version) for name, version in fields["packages"])
-            found[number] = Provenance(**fields)
-        return found
+        with self._reading():
+            return {number: provenance_from(text) for number, text in rows}
 
     def cells(self) -> list[StoredCell]:
         """The latest finished attempt of every cell; where none is finished, the latest one."""
@@ -357,10 +274,17 @@ class ResultStore:
         with self._guard():
             rows = self._db.execute(query).fetchall()
         latest: dict[str, StoredCell] = {}
-        for row in rows:
-            latest[row[2]] = StoredCell(
-                row[0], _cell_from(row[1]), *row[2:7], _context_from(row[7]), row[8], row[9], *map(int, row[10:])
-            )
+        with self._reading():
+            for row in rows:
+                latest[row[2]] = StoredCell(
+                    row[0],
+                    cell_from(row[1]),
+                    *row[2:7],
+                    context_from(row[7]),
+                    row[8],
+                    row[9],
+                    *map(int, row[10:]),
+                )
         return sorted(latest.values(), key=lambda stored: stored.id)
 
     def verdicts(self, cell_ids: Iterable[int] | None = None) -> Iterator[StoredVerdict]:

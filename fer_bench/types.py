@@ -106,7 +106,9 @@ class ModelCard:
     def digest(self) -> str:
         """sha256 over the weights' digests and the code's revision: what can change an output."""
         weights = [[file.member, file.sha256] for file in self.files]
-        return digest({"name": self.name, "weights": weights, "classes": self.classes, "revision": self.revision})
+        return digest(
+            {"name": self.name, "weights": weights, "classes": self.classes, "revision": self.revision}
+        )
 
 
 # ---------------------------------------------------------------------------------------------------------- attacks
@@ -260,8 +262,8 @@ class Verdict:
     `label` and the predictions are indices into the model's classes (-1: the model has no such class). `fooled`: an
     image within the budget (minimum-norm: within [0, 1]) changed the right prediction, confirmed without cache.
     `norm`: size of that perturbation in the attack's norm. `first_query`: forward query at which it was found,
-    counted from 1. `forwards`, `backwards`: rows computed for this sample, confirmation included. `eight_bit`: the
-    image rounded to 8 bits still fools and stays in the budget. A sample that was wrong before the attack has no
+    counted from 1. `forwards`: rows computed for this sample, confirmation included; `backwards`: gradients taken of it
+    while it stood. `eight_bit`: the image rounded to 8 bits still fools and stays in the budget. A sample that was wrong before the attack has no
     norm, no queries, and `fooled` False.
     """
 
@@ -286,6 +288,7 @@ class Verdict:
 class ShardResult:
     """The verdicts of one shard and what it cost; what one transaction of the store holds.
 
+    `forward_rows`, `backward_rows`: rows that the model computed, all of them.
     `zero_gradient_rows`, `bad_gradient_rows`: backward rows whose gradient was all zero, or not finite.
     `unconfirmed`: samples whose recorded image did not fool without the cache and that were attacked again.
     """

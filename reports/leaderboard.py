@@ -1,18 +1,79 @@
-"""placeholder"""
+"""The leaderboard as files: csv, and one HTML page that needs no network. Written whole or not at all."""
+
 from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
 from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from fer_bench.errors import StoreError
 from reports import tables
+from reports.frames import Frames
+from reports.page import page
+from reports.text import as_text
+
+__all__ = ["as_text", "render", "write_csv", "write_html"]
 
 
-def write_csv(frames: tables.Frames, path: Path) -> None:
-    """csv."""
-    tables.leaderboard(frames).to_csv(path, index=False)
+def write_csv(frames: Frames, path: Path) -> None:
+    """Writes `tables.leaderboard` as csv: fractions, empty where not measured. Raises StoreError."""
+    text: str = tables.leaderboard(frames).to_csv(index=False, lineterminator="\n")
+    _write(text, path)
 
 
-def write_html(frames: tables.Frames, path: Path) -> None:
-    """html."""
+def write_html(frames: Frames, path: Path) -> None:
+    """Writes the report as one self-contained page. Raises StoreError where it cannot be written."""
+    _write(render(frames), path)
 
 
-def as_text(frames: tables.Frames) -> str:
-    """Text."""
-    return tables.leaderboard(frames).to_string()
+def render(frames: Frames) -> str:
+    """The report as HTML: the same text for the same results."""
+    loader = jinja2.PackageLoader("reports", "templates")
+    environment = jinja2.Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = _asset(environment, "report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("report.html").render(
+        page=page(frames),
+        style=Markup(_asset(environment, "report.css")),  # noqa: S704: our own file
+        script=Markup(script),  # noqa: S704: our own file
+        script_digest=digest,
+    )
+
+
+def _asset(environment: jinja2.Environment, name: str) -> str:
+    """The text of one of our own files, with the line ends that a browser hashes."""
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0].replace("\r\n", "\n")
+
+
+def _write(text: str, path: Path) -> None:
+    """Writes `text` beside `path`, then moves it there, so that a reader never sees half a file."""
+    part: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            part = file.name
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(part).chmod(0o666 & ~umask)
+        Path(part).replace(path)
+    except OSError as error:
+        if part is not None:
+            Path(part).unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror or error}); check free space and permissions."
+        ) from error

@@ -58,7 +58,9 @@ def models(cards: Iterable[ModelCard], status: Callable[[ModelCard], str]) -> st
         )
         for card in cards
     )
-    return grid(("model", "task", "classes", "input", "parameters", "clean accuracy", "licence", "weights"), rows)
+    return grid(
+        ("model", "task", "classes", "input", "parameters", "clean accuracy", "licence", "weights"), rows
+    )
 
 
 def _best(card: ModelCard) -> str:
@@ -85,8 +87,13 @@ def model(card: ModelCard, status: str) -> str:
         ("defended", "yes" if card.defended else "no"),
         ("weights", status),
     ]
-    pairs += [("file", f"{f.registry} {f.package} {f.version}: {f.member}, {f.size:,} bytes, sha256 {f.sha256}") for f in card.files]
-    pairs += [("accuracy", f"{a.value:.4f} on {a.data} {a.split}, n = {a.n:,} ({a.source})") for a in card.accuracy]
+    pairs += [
+        ("file", f"{f.registry} {f.package} {f.version}: {f.member}, {f.size:,} bytes, sha256 {f.sha256}")
+        for f in card.files
+    ]
+    pairs += [
+        ("accuracy", f"{a.value:.4f} on {a.data} {a.split}, n = {a.n:,} ({a.source})") for a in card.accuracy
+    ]
     if card.contaminated:
         pairs.append(("contaminated?", card.contaminated))
     pairs += [("note", note) for note in card.notes]
@@ -113,7 +120,11 @@ def attacks(cards: Iterable[AttackCard]) -> str:
 
 def attack(card: AttackCard) -> str:
     """Everything an attack's card says."""
-    budget = "none: it searches the smallest perturbation" if card.minimum_norm else "eps, a budget for pixels in [0, 1]"
+    budget = (
+        "none: it searches the smallest perturbation"
+        if card.minimum_norm
+        else "eps, a budget for pixels in [0, 1]"
+    )
     pairs = [
         ("attack", card.name),
         ("title", card.title),
@@ -123,20 +134,28 @@ def attack(card: AttackCard) -> str:
         ("gradients", "needed" if card.gradient else "not needed"),
         ("rows", card.rows),
         ("fooled rows", "answered from cache" if card.freeze else "computed on"),
-        ("keeps", "the first adversarial image" if card.record == "first" else "the smallest adversarial image"),
+        (
+            "keeps",
+            "the first adversarial image" if card.record == "first" else "the smallest adversarial image",
+        ),
         ("draws", card.draws),
         ("forwards", f"{card.forwards} a sample that does not fall"),
         ("backwards", f"{card.backwards} a sample that does not fall"),
         ("status", card.status),
         ("version", str(card.version)),
     ]
-    pairs += [("parameter", f"{p.name}={p.default}: {p.meaning}; {describe_range(p)}") for p in card.parameters]
+    pairs += [
+        ("parameter", f"{p.name}={p.default}: {p.meaning}; {describe_range(p)}") for p in card.parameters
+    ]
     return _facts([*pairs, *(("note", note) for note in card.notes)])
 
 
 def datasets(cards: Iterable[DatasetCard]) -> str:
     """One line a data set."""
-    rows = ((c.name, c.title, "yes" if c.needs_path else "no", ", ".join(c.splits) or "-", c.licence) for c in cards)
+    rows = (
+        (c.name, c.title, "yes" if c.needs_path else "no", ", ".join(c.splits) or "-", c.licence)
+        for c in cards
+    )
     return grid(("data set", "what it is", "bring it", "splits", "licence"), rows)
 
 

@@ -1,7 +1,7 @@
 """Small models and data with closed-form answers, shared by the tests; it must test nothing itself.
 
 Import it as `from toys import ...` (pytest puts this folder on the path). Every toy maps images `(batch,
-channels, height, width)` in [0, 1] to seven logits, takes gray and RGB images of any size as a real model must,
+channels, height, width)` in [0, 1] to seven logits, takes gray and RGB images of any size as models must,
 and can be cast with `.double()`.
 """
 

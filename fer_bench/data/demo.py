@@ -36,7 +36,10 @@ def manifest() -> tuple[DemoFace, ...]:
     """The faces of the manifest, in its order."""
     text = resources.files("fer_bench.data").joinpath("demo.json").read_text(encoding="utf-8")
     content = json.loads(text)
-    files = {entry["key"]: PackageFile(**{k: v for k, v in entry.items() if k != "key"}) for entry in content["files"]}
+    files = {
+        entry["key"]: PackageFile(**{k: v for k, v in entry.items() if k != "key"})
+        for entry in content["files"]
+    }
     return tuple(
         DemoFace(files[face["file"]], (face["box"][0], face["box"][1], face["box"][2]), face["label"])
         for face in content["faces"]
@@ -64,7 +67,11 @@ def crop(content: bytes, face: DemoFace) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as photo:
             box = (x, y, x + side, y + side)
-            resized = photo.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+            resized = photo.convert("RGB").resize(
+                (SIDE, SIDE), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0
+            )
             return np.asarray(resized)
     except (UnidentifiedImageError, OSError, ValueError) as error:
-        raise DataError(f"{face.file.member} of {face.file.package} cannot be read as a photograph ({error}).") from error
+        raise DataError(
+            f"{face.file.member} of {face.file.package} cannot be read as a photograph ({error})."
+        ) from error

@@ -23,11 +23,13 @@ def parse_source(text: str) -> DataSource:
     What follows the last colon is a split only where it holds no slash and what precedes it is more than a drive
     letter.
     """
-    name, colon, rest = text.strip().partition(":")
-    if not colon or not rest:
+    name, _, rest = text.strip().partition(":")
+    drive = len(rest) == 2 and rest[0].isalpha()
+    rest = rest if drive else rest.rstrip(": ")  # nothing stands behind a last colon
+    if not rest:
         return DataSource(name)
     head, colon, tail = rest.rpartition(":")
     drive = len(head) == 1 and head.isalpha()
     if not colon or not head or drive or not tail or "/" in tail or "\\" in tail:
-        return DataSource(name, rest.rstrip(":") if not drive else rest)
+        return DataSource(name, rest)
     return DataSource(name, head, tail)

@@ -1,0 +1,41 @@
+# The two commands of the README. Each makes its own virtual environment; nothing outside this folder is touched but
+# the cache of fetched weights and photographs (FERBENCH_CACHE, else the platform's cache folder).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# FER2013 may not be redistributed; tests that need it skip without it.
+ifneq ($(wildcard ../shared/data/fer2013-validation.parquet),)
+export FERBENCH_FER2013 ?= $(abspath ../shared/data)
+endif
+
+.PHONY: demo test lint bench clean
+
+$(BIN)/.installed: setup.cfg setup.py pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(BIN)/.installed-test: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet -e ".[test]"
+	@touch $@
+
+demo: $(BIN)/.installed
+	$(BIN)/ferbench run --models all --attacks pgd,cw
+
+test: $(BIN)/.installed-test lint
+	$(BIN)/python -m pytest
+
+lint: $(BIN)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(BIN)/.installed-test
+	$(BIN)/python benchmarks/forward_rows.py
+	$(BIN)/python benchmarks/batch_invariance.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

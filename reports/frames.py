@@ -1,0 +1,121 @@
+"""A results folder as pandas frames: one row a cell, one row a verdict. It must not compute a rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from fer_bench import checks
+from fer_bench.store import ResultStore, StoredCell
+from fer_bench.types import Provenance
+
+#: What a row of the leaderboard is about: the same model on another data set, subset or seed is another row.
+ROW = ["model", "model_digest", "data", "data_digest", "n", "seed"]
+
+_VERDICT_COLUMNS = [
+    "cell",
+    "sample",
+    "truth",
+    "label",
+    "clean_prediction",
+    "fooled",
+    "attacked_prediction",
+    "norm",
+    "eight_bit",
+    "first_query",
+    "forwards",
+    "backwards",
+]
+_CELL_COLUMNS = [
+    "cell",
+    *ROW,
+    "task",
+    "key",
+    "attack",
+    "norm",
+    "eps",
+    "minimum_norm",
+    "status",
+    "error",
+    "judged",
+    "seconds",
+    "forward_rows",
+    "backward_rows",
+    "flags",
+]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The content of a results folder.
+
+    `cells`: one row a cell (identity, status, cost, context, flags). `verdicts`: one row a verdict (cell,
+    sample, truth, label, clean_prediction, fooled, attacked_prediction, norm, eight_bit, first_query,
+    forwards, backwards, right). `stored`: the same cells as objects. `runs`: provenance by run number.
+    """
+
+    cells: pd.DataFrame
+    verdicts: pd.DataFrame
+    stored: dict[int, StoredCell]
+    runs: dict[int, Provenance]
+
+    @cached_property
+    def by_cell(self) -> dict[int, pd.DataFrame]:
+        """The verdicts of each cell that has any, in one pass over `verdicts`."""
+        return {int(str(cell)): own for cell, own in self.verdicts.groupby("cell", sort=False)}
+
+
+def collect(store: ResultStore) -> Frames:
+    """Reads everything a store holds: the latest finished attempt of each cell."""
+    stored = {found.id: found for found in store.cells()}
+    cells = pd.DataFrame([_cell_row(found) for found in stored.values()], columns=_CELL_COLUMNS)
+    rows = (
+        (
+            found.cell_id,
+            found.verdict.sample,
+            found.truth,
+            found.verdict.label,
+            found.verdict.clean_prediction,
+            found.verdict.fooled,
+            found.verdict.attacked_prediction,
+            found.verdict.norm,
+            found.verdict.eight_bit,
+            found.verdict.first_query,
+            found.verdict.forwards,
+            found.verdict.backwards,
+        )
+        for found in store.verdicts(stored)
+    )
+    verdicts = pd.DataFrame(rows, columns=_VERDICT_COLUMNS)
+    verdicts["norm"] = verdicts["norm"].astype(float)
+    verdicts["right"] = (verdicts["clean_prediction"] == verdicts["label"]).astype(bool)
+    return Frames(cells, verdicts, stored, store.runs())
+
+
+def _cell_row(found: StoredCell) -> list[object]:
+    cell = found.cell
+    threat = cell.attack.threat
+    return [
+        found.id,
+        cell.model,
+        cell.model_digest,
+        cell.data,
+        cell.data_digest,
+        cell.n,
+        cell.seed,
+        found.context.task,
+        found.key,
+        found.context.attack_label,
+        threat.norm,
+        None if cell.attack.minimum_norm else threat.eps,
+        cell.attack.minimum_norm,
+        found.status,
+        found.error,
+        found.judged,
+        found.seconds,
+        found.forward_rows,
+        found.backward_rows,
+        tuple(flag.code for flag in checks.flags(found)),
+    ]

@@ -1,0 +1,263 @@
+"""Frames to everything that the report shows, as strings: dataclasses are filled here, and rendered elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import fer_bench
+from fer_bench import protocol
+from fer_bench.store import CellContext, StoredCell
+from fer_bench.types import AttackSpec, Provenance
+from reports.boards import boards
+from reports.display import ABSENT, decimal, duration, parameter, visible
+from reports.frames import Frames
+from reports.rows import BoardTable, board_table
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A cell without a result, and why."""
+
+    model: str
+    attack: str
+    data: str
+    status: str
+    reason: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a cell cost. `each`: rows, forward and backward, per judged image."""
+
+    model: str
+    attack: str
+    data: str
+    images: str
+    seconds: str
+    forward: str
+    backward: str
+    each: str
+    sort: tuple[str, str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An attack as it was run: every parameter."""
+
+    attack: str
+    kind: str
+    norm: str
+    version: str
+    parameters: str
+
+
+@dataclass(frozen=True)
+class Lack:
+    """The classes that a model and a data set do not share."""
+
+    model: str
+    data: str
+    in_model: str
+    in_data: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a model."""
+
+    name: str
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Digest:
+    """The identity of a model's weights or of a data set's images."""
+
+    what: str
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where and with what some cells were made."""
+
+    number: str
+    cells: str
+    command: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole report."""
+
+    protocol: str
+    version: str
+    cells: int
+    finished: int
+    models: int
+    boards: tuple[BoardTable, ...]
+    problems: tuple[Problem, ...]
+    settings: tuple[Setting, ...]
+    costs: tuple[Cost, ...]
+    lacks: tuple[Lack, ...]
+    cards: tuple[Card, ...]
+    digests: tuple[Digest, ...]
+    runs: tuple[Run, ...]
+
+
+def page(frames: Frames) -> Page:
+    """Everything the report of these results shows."""
+    cells = _cells(frames)
+    return Page(
+        protocol=protocol.VERSION,
+        version=fer_bench.__version__,
+        cells=len(cells),
+        finished=sum(cell.status == "done" for cell in cells),
+        models=len({cell.cell.model for cell in cells}),
+        boards=tuple(board_table(board) for board in boards(frames)),
+        problems=problems(frames),
+        settings=tuple(dict.fromkeys(_setting(cell) for cell in cells)),
+        costs=tuple(_cost(cell) for cell in cells if cell.judged),
+        lacks=_lacks(cells),
+        cards=tuple({_title(cell): _card(cell) for cell in cells}.values()),
+        digests=_digests(cells),
+        runs=tuple(_run(number, run, cells) for number, run in frames.runs.items()),
+    )
+
+
+def problems(frames: Frames) -> tuple[Problem, ...]:
+    """The cells that failed or are not finished, in the order of the cells."""
+    return tuple(
+        Problem(
+            model=visible(cell.cell.model),
+            attack=_attack(cell),
+            data=f"{visible(cell.cell.data)}, n = {cell.cell.n:,}, seed {cell.cell.seed}",
+            status="failed" if cell.status == "failed" else "unfinished",
+            reason=_reason(cell),
+            run=str(cell.run_id),
+        )
+        for cell in _cells(frames)
+        if cell.status != "done"
+    )
+
+
+def _cells(frames: Frames) -> list[StoredCell]:
+    return [frames.stored[int(cell)] for cell in frames.cells["cell"]]
+
+
+def _reason(cell: StoredCell) -> str:
+    if cell.status == "failed":
+        return visible(" ".join(cell.error.split())) or "no reason was stored"
+    share = f"{cell.judged:,} of {cell.cell.n:,} images judged"
+    return f"{share}; still running, or stopped: the command that made it goes on from there."
+
+
+def _attack(cell: StoredCell) -> str:
+    """The attack with its budget: 'pgd@8/255 (Linf)', 'cw (L2, minimum norm)'."""
+    attack = cell.cell.attack
+    label = visible(cell.context.attack_label)
+    if attack.minimum_norm:
+        return f"{label} ({attack.norm}, minimum norm)"
+    return f"{label}@{str(attack.threat).partition('@')[2]} ({attack.norm})"
+
+
+def _setting(cell: StoredCell) -> Setting:
+    attack: AttackSpec = cell.cell.attack
+    words = [parameter(name, value, attack.norm) for name, value in attack.params]
+    kind = "smallest perturbation" if attack.minimum_norm else "within a budget"
+    return Setting(_attack(cell), kind, attack.norm, str(attack.version), visible(", ".join(words)) or "none")
+
+
+def _cost(cell: StoredCell) -> Cost:
+    each = (cell.forward_rows + cell.backward_rows) / cell.judged
+    return Cost(
+        model=visible(cell.cell.model),
+        attack=_attack(cell),
+        data=f"{visible(cell.cell.data)}, n = {cell.cell.n:,}",
+        images=f"{cell.judged:,}",
+        seconds=duration(cell.seconds),
+        forward=f"{cell.forward_rows:,}",
+        backward=f"{cell.backward_rows:,}",
+        each=decimal(each),
+        sort=(
+            str(cell.judged),
+            repr(cell.seconds),
+            str(cell.forward_rows),
+            str(cell.backward_rows),
+            repr(each),
+        ),
+    )
+
+
+def _lacks(cells: list[StoredCell]) -> tuple[Lack, ...]:
+    found = {}
+    for cell in cells:
+        context: CellContext = cell.context
+        if context.missing_in_model or context.missing_in_data:
+            found[
+                Lack(
+                    model=visible(cell.cell.model),
+                    data=visible(cell.cell.data),
+                    in_model=visible(", ".join(context.missing_in_model)) or "none",
+                    in_data=visible(", ".join(context.missing_in_data)) or "none",
+                )
+            ] = None
+    return tuple(found)
+
+
+def _title(cell: StoredCell) -> tuple[str, str]:
+    return cell.cell.model, cell.cell.model_digest
+
+
+def _card(cell: StoredCell) -> Card:
+    context = cell.context
+    facts = [
+        ("family", context.family),
+        ("year", str(context.year)),
+        ("parameters", f"{context.parameters:,}"),
+        ("input", context.input),
+        ("classes", ", ".join(context.model_classes)),
+        ("trained on", context.trained_on),
+        ("licence", context.licence),
+        ("defended", "yes" if context.defended else "no"),
+        ("contaminated", context.contaminated or "not known to be"),
+    ]
+    return Card(
+        name=visible(cell.cell.model),
+        title=visible(context.model_title),
+        facts=tuple((name, visible(value)) for name, value in facts),
+        notes=tuple(visible(note) for note in context.notes),
+    )
+
+
+def _digests(cells: list[StoredCell]) -> tuple[Digest, ...]:
+    models = [Digest("weights and code", visible(c.cell.model), c.cell.model_digest) for c in cells]
+    data = [
+        Digest("images and labels", f"{visible(c.cell.data)}, n = {c.cell.n:,}", c.cell.data_digest) for c in cells
+    ]
+    return tuple(dict.fromkeys([*models, *data]))
+
+
+def _run(number: int, run: Provenance, cells: list[StoredCell]) -> Run:
+    changed = " with uncommitted changes" if run.dirty else ""
+    facts = [
+        ("started", run.started),
+        ("fer_bench", run.fer_bench),
+        ("commit", f"{run.commit}{changed}"),
+        ("Python", run.python),
+        ("platform", run.platform),
+        ("device", run.device),
+        ("threads", str(run.threads)),
+        ("packages", ", ".join(f"{name} {version}" for name, version in run.packages) or ABSENT),
+    ]
+    return Run(
+        number=str(number),
+        cells=str(sum(cell.run_id == number for cell in cells)),
+        command=visible(run.command),
+        facts=tuple((name, visible(value)) for name, value in facts),
+    )

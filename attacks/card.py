@@ -70,7 +70,7 @@ class AttackCard:
         norm = self.norm(overrides)
         values: list[tuple[str, ParamValue]] = []
         if not self.minimum_norm:
-            eps = _budget(self.name, norm, overrides["eps"] if "eps" in overrides else eps)
+            eps = _budget(self.name, norm, overrides.get("eps", eps))
             values.append(("eps", eps))
         values += [(p.name, _value(self.name, p, overrides.get(p.name), eps)) for p in self.parameters]
         return AttackSpec(
@@ -161,9 +161,5 @@ def describe_range(parameter: Parameter) -> str:
         return f"{parameter.name} is one of {', '.join(parameter.choices)}"
     kind = "a whole number" if isinstance(parameter.default, int) else "a number"
     low = "" if parameter.low is None else f" {'above' if parameter.open_low else 'from'} {parameter.low:g}"
-    high = (
-        ""
-        if parameter.high is None
-        else f" {'and at most' if parameter.open_low else 'to'} {parameter.high:g}"
-    )
+    high = "" if parameter.high is None else f" {'and at most' if parameter.open_low else 'to'} {parameter.high:g}"
     return f"{parameter.name} is {kind}{low}{high}"

@@ -32,10 +32,10 @@ def parse_attacks(text: str) -> list[AttackRequest]:
         requests.append(AttackRequest(found["name"], _settings(found["name"], found["settings"])))
         position = found.end()
         if position < len(text):
+            if text[position] == "(":
+                raise UsageError(f"{found['name']}: its bracket is not closed, or holds another one.")
             if text[position] != ",":
-                raise UsageError(
-                    f"cannot read the attacks from '{text[position:]}' on; a comma was expected there."
-                )
+                raise UsageError(f"cannot read the attacks from '{text[position:]}' on; a comma was expected there.")
             position += 1
     if not requests:
         raise UsageError("no attack was named; give names separated by commas, or 'all'.")

@@ -19,6 +19,7 @@ from fer_bench.recreate import Replay
 from fer_bench.store import ResultStore
 from fer_bench.types import ModelCard, ThreatModel, Verdict
 from models_zoo import MODELS
+from models_zoo.loading import identity
 from models_zoo.loading import load as load_model
 from reports import leaderboard, listing, tables
 
@@ -116,7 +117,7 @@ def _budgeted(request: AttackRequest, budgets: Sequence[ThreatModel]) -> list[At
 
 
 def _entrant(card: ModelCard) -> Entrant:
-    return Entrant(card, lambda: _fetch(card), lambda: load_model(card))
+    return Entrant(card, identity(card), lambda: _fetch(card), lambda: load_model(card))
 
 
 def _fetch(card: ModelCard) -> None:
@@ -234,7 +235,7 @@ def replay(
         found,
         stored,
         load_model(card),
-        card.digest,
+        identity(card),
         attack.program,
         attack.version,
         open_data(data or found.context.data_source),
@@ -286,7 +287,8 @@ def describe(again: Replay) -> str:
 
     return "\n".join(
         [
-            f"{cell.cell.model}, {cell.context.attack_label} {cell.cell.attack.threat}, sample {again.stored.sample[:16]}",
+            f"{cell.cell.model}, {cell.context.attack_label} {cell.cell.attack.threat}",
+            f"sample {again.stored.sample} of {cell.context.data_source}",
             f"stored: {outcome(again.stored)}",
             f"now:    {outcome(again.now)}",
             "the same" if again.same else "differs: " + "; ".join(again.differences),
@@ -314,8 +316,12 @@ def table(results: str | Path = "results") -> str:
 
 
 def report(results: str | Path = "results", output: str | Path | None = None) -> Path:
-    """Writes the page of a results folder (default: report.html in it) and its leaderboard.csv; returns the page."""
+    """Writes the report of a results folder and returns its path.
+
+    `output` is report.html in the folder where not given; a name that ends in .md gives Markdown.
+    """
     folder = Path(results)
     page = Path(output) if output is not None else folder / REPORT_NAME
-    leaderboard.write_html(load(folder), page)
+    write = leaderboard.write_markdown if page.suffix == ".md" else leaderboard.write_html
+    write(load(folder), page)
     return page

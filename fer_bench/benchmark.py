@@ -25,9 +25,13 @@ Rerun = Literal["never", "failed", "all"]
 
 @dataclass(frozen=True)
 class Entrant:
-    """A model in the matrix. `fetch` brings its weights (and may fail before any work); `load` builds it."""
+    """A model in the matrix. `fetch` brings its weights (and may fail before any work); `load` builds it.
+
+    `digest` identifies weights and code: whatever can change an output changes it.
+    """
 
     card: ModelCard
+    digest: str
     fetch: Callable[[], None]
     load: Callable[[], nn.Module]
 
@@ -123,7 +127,7 @@ def _missing(
         classes = match(entrant.card.classes, data.classes)
         for attack in attacks:
             card = entrant.card
-            cell = Cell(card.name, card.digest, attack.spec, data.name, data_digest, len(data), plan.seed)
+            cell = Cell(card.name, entrant.digest, attack.spec, data.name, data_digest, len(data), plan.seed)
             status = store.status(cell.key)
             if status == "done" and plan.rerun != "all":
                 present += 1

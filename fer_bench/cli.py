@@ -26,6 +26,10 @@ class _Group(click.Group):
         except FerBenchError as error:
             click.echo(f"ferbench: {' '.join(str(error).split())}", err=True)
             ctx.exit(2)
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else "ferbench"
+            click.echo(f"ferbench: {' '.join(error.format_message().split())} See `{where} --help`.", err=True)
+            ctx.exit(2)
         except KeyboardInterrupt:
             click.echo(
                 "ferbench: interrupted; every finished shard is stored, the same command goes on from there.",
@@ -44,15 +48,13 @@ def main() -> None:
     """How robust is a facial expression recognition model, really?"""
 
 
-class _BatchSize(click.ParamType):
-    name = "auto|N"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        if value is None or isinstance(value, int) or value == "auto":
-            return value if isinstance(value, int) else None
-        if str(value).isdigit() and int(value) > 0:
-            return int(value)
-        self.fail(f"'{value}' is neither 'auto' nor a whole number from 1.", param, ctx)
+def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
+    """None for 'auto', else the number."""
+    if value == "auto":
+        return None
+    if not value.isdigit() or int(value) < 1:
+        raise click.BadParameter(f"'{value}' is neither 'auto' nor a whole number from 1.")
+    return int(value)
 
 
 @main.command()
@@ -85,7 +87,7 @@ class _BatchSize(click.ParamType):
 @_OUT
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option(
-    "--batch-size", type=_BatchSize(), default="auto", show_default=True, help="Images attacked together."
+    "--batch-size", callback=_batch_size, metavar="auto|N", default="auto", show_default=True, help="Images attacked together."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random draw.")
 @click.option(
@@ -121,10 +123,10 @@ def run(
 @main.command()
 @click.argument("results", default="results", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="The page.  [default: RESULTS/report.html]"
+    "-o", "--output", type=click.Path(path_type=Path), help="The page; a name in .md gives Markdown.  [default: RESULTS/report.html]"
 )
 def report(results: Path, output: Path | None) -> None:
-    """Write the HTML report of a results folder."""
+    """Write the report of a results folder, as HTML or Markdown."""
     from fer_bench import api
 
     click.echo(f"Report: {api.report(results, output)}")

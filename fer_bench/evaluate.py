@@ -103,7 +103,7 @@ def predict(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     """Predicted class of each image, `(n,)`. Raises ModelError where the model does not give finite logits."""
     try:
         with torch.no_grad():
-            logits = model(images)
+            logits: torch.Tensor = model(images)
     except (torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:  # whatever a user's model raises

@@ -208,7 +208,7 @@ class Observer(nn.Module):
         fooled = self._record(asked.detach(), seen, asked_rows)
         if asked.requires_grad:
             standing_rows = asked_rows[~self._done[asked_rows]] if self._answer_from_cache else asked_rows
-            asked.register_hook(self._watch_gradient(standing_rows, fooled))
+            asked.register_hook(self._watch_gradient(standing_rows, fooled))  # type: ignore[no-untyped-call]
         if not self.spec.minimum_norm and bool(self._done[self._rows].all()):
             raise _Finished
         assert self._cache is not None

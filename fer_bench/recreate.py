@@ -150,11 +150,9 @@ def _differing_outcomes(cell: StoredCell, stored: Verdict, now: Verdict) -> list
         found.append(
             f"attacked prediction: stored {name(stored.attacked_prediction)}, now {name(now.attacked_prediction)}"
         )
-    if stored.norm is not None and now.norm is not None:
-        if abs(stored.norm - now.norm) > NORM_TOLERANCE * max(stored.norm, now.norm):
-            found.append(
-                f"perturbation {cell.cell.attack.norm}: stored {stored.norm:.6g}, now {now.norm:.6g}"
-            )
+    sizes = stored.norm or 0.0, now.norm or 0.0
+    if stored.fooled and now.fooled and abs(sizes[0] - sizes[1]) > NORM_TOLERANCE * max(sizes):
+        found.append(f"perturbation {cell.cell.attack.norm}: stored {sizes[0]:.6g}, now {sizes[1]:.6g}")
     return found
 
 

@@ -18,7 +18,9 @@ T = TypeVar("T")
 def unknown_name(kind: str, name: str, known: list[str]) -> UsageError:
     """The error for a name that is not among `known`: says what was given, the nearest known names, and all of them."""
     lower = {word.lower(): word for word in known}
-    near = [lower[word] for word in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
+    short = [word for word in lower if name and word.startswith(name.lower())]
+    close = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
+    near = [lower[word] for word in dict.fromkeys([*short, *close])][:3]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return UsageError(f"unknown {kind} '{name}'.{hint} Known: {', '.join(known) or 'none'}.")
 

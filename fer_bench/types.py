@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -262,9 +261,9 @@ class Verdict:
     `label` and the predictions are indices into the model's classes (-1: the model has no such class). `fooled`: an
     image within the budget (minimum-norm: within [0, 1]) changed the right prediction, confirmed without cache.
     `norm`: size of that perturbation in the attack's norm. `first_query`: forward query at which it was found,
-    counted from 1. `forwards`: rows computed for this sample, confirmation included; `backwards`: gradients taken of it
-    while it stood. `eight_bit`: the image rounded to 8 bits still fools and stays in the budget. A sample that was wrong before the attack has no
-    norm, no queries, and `fooled` False.
+    counted from 1. `forwards`: rows computed for this sample, confirmation included; `backwards`: gradients taken of
+    it while it stood. `eight_bit`: the image rounded to 8 bits still fools and stays in the budget. A sample that was
+    wrong before the attack has no norm, no queries, and `fooled` False.
     """
 
     sample: str
@@ -319,8 +318,9 @@ class Provenance:
 
 
 def parse_number(text: str) -> float:
-    """A number as people write it: '0.03', '8/255', '0.5/255', '1e-3'. Raises ValueError for anything else."""
-    if "/" in text:
-        numerator, _, denominator = text.partition("/")
-        return float(Fraction(numerator.strip()) / Fraction(denominator.strip()))
-    return float(text)
+    """A number as people write it: '0.03', '8/255', '0.5/255', '1e-3'.
+
+    Raises ValueError for anything else ('8/255/2' too, which could be read in two ways), ZeroDivisionError for 2/0.
+    """
+    numerator, slash, denominator = text.partition("/")
+    return float(numerator) / float(denominator) if slash else float(text)

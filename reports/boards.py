@@ -112,9 +112,7 @@ def _entry(frames: Frames, cells: Sequence[StoredCell], own: Sequence[Reading]) 
         if not frames.stored[reading.cell].cell.attack.minimum_norm:
             left = survives_eight_bit(verdicts, reading.threat)
             eight_bit = metrics.wilson(int(left.sum()), len(left))
-        scores[reading.name] = Score(
-            reading, accuracy(verdicts["truth"], robust(verdicts, reading.threat)), eight_bit
-        )
+        scores[reading.name] = Score(reading, accuracy(verdicts["truth"], robust(verdicts, reading.threat)), eight_bit)
         at_threat.setdefault(str(reading.threat), []).append(reading)
     worst = {}
     for threat, at in at_threat.items():

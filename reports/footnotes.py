@@ -65,12 +65,8 @@ def footnotes(board: Board, names: tuple[str, ...]) -> Footnotes:
         about.setdefault(key, {})[remark.about] = None
         for place in remark.places:
             marks.setdefault(place, {})[key] = None
-    notes = {
-        key: Note(number, *key, about="; ".join(about[key])) for number, key in enumerate(about, start=1)
-    }
-    return Footnotes(
-        tuple(notes.values()), {place: tuple(notes[key] for key in keys) for place, keys in marks.items()}
-    )
+    notes = {key: Note(number, *key, about="; ".join(about[key])) for number, key in enumerate(about, start=1)}
+    return Footnotes(tuple(notes.values()), {place: tuple(notes[key] for key in keys) for place, keys in marks.items()})
 
 
 def _flags(row: int, entry: Entry, name: str) -> list[_Remark]:

@@ -1,11 +1,10 @@
-"""The leaderboard as files: csv, and one HTML page that needs no network. Written whole or not at all."""
+"""The leaderboard as files: csv, Markdown, and one HTML page that needs no network. Written whole or not at all."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
 import jinja2
@@ -14,10 +13,11 @@ from markupsafe import Markup
 from fer_bench.errors import StoreError
 from reports import tables
 from reports.frames import Frames
+from reports.markdown import as_markdown
 from reports.page import page
 from reports.text import as_text
 
-__all__ = ["as_text", "render", "write_csv", "write_html"]
+__all__ = ["as_text", "render", "write_csv", "write_html", "write_markdown"]
 
 
 def write_csv(frames: Frames, path: Path) -> None:
@@ -29,6 +29,11 @@ def write_csv(frames: Frames, path: Path) -> None:
 def write_html(frames: Frames, path: Path) -> None:
     """Writes the report as one self-contained page. Raises StoreError where it cannot be written."""
     _write(render(frames), path)
+
+
+def write_markdown(frames: Frames, path: Path) -> None:
+    """Writes the report as Markdown. Raises StoreError where it cannot be written."""
+    _write(as_markdown(frames), path)
 
 
 def render(frames: Frames) -> str:
@@ -45,8 +50,8 @@ def render(frames: Frames) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("report.html").render(
         page=page(frames),
-        style=Markup(_asset(environment, "report.css")),  # noqa: S704: our own file
-        script=Markup(script),  # noqa: S704: our own file
+        style=Markup(_asset(environment, "report.css")),
+        script=Markup(script),
         script_digest=digest,
     )
 
@@ -59,21 +64,15 @@ def _asset(environment: jinja2.Environment, name: str) -> str:
 
 def _write(text: str, path: Path) -> None:
     """Writes `text` beside `path`, then moves it there, so that a reader never sees half a file."""
-    part: str | None = None
+    part = path.parent / f".{path.name}.{os.getpid()}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            part = file.name
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(part).chmod(0o666 & ~umask)
-        Path(part).replace(path)
+        try:
+            part.write_text(text, encoding="utf-8", newline="\n")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        if part is not None:
-            Path(part).unlink(missing_ok=True)
         raise StoreError(
             f"{path} cannot be written ({error.strerror or error}); check free space and permissions."
         ) from error

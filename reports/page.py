@@ -154,7 +154,7 @@ def _reason(cell: StoredCell) -> str:
     if cell.status == "failed":
         return visible(" ".join(cell.error.split())) or "no reason was stored"
     share = f"{cell.judged:,} of {cell.cell.n:,} images judged"
-    return f"{share}; still running, or stopped: the command that made it goes on from there."
+    return f"{share}; the command that started it goes on from there."
 
 
 def _attack(cell: StoredCell) -> str:
@@ -195,7 +195,7 @@ def _cost(cell: StoredCell) -> Cost:
 
 
 def _lacks(cells: list[StoredCell]) -> tuple[Lack, ...]:
-    found = {}
+    found: dict[Lack, None] = {}
     for cell in cells:
         context: CellContext = cell.context
         if context.missing_in_model or context.missing_in_data:
@@ -237,9 +237,7 @@ def _card(cell: StoredCell) -> Card:
 
 def _digests(cells: list[StoredCell]) -> tuple[Digest, ...]:
     models = [Digest("weights and code", visible(c.cell.model), c.cell.model_digest) for c in cells]
-    data = [
-        Digest("images and labels", f"{visible(c.cell.data)}, n = {c.cell.n:,}", c.cell.data_digest) for c in cells
-    ]
+    data = [Digest("images and labels", f"{visible(c.cell.data)}, n = {c.cell.n:,}", c.cell.data_digest) for c in cells]
     return tuple(dict.fromkeys([*models, *data]))
 
 

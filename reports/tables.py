@@ -34,9 +34,7 @@ def leaderboard(frames: Frames) -> pd.DataFrame:
     attacks = dict.fromkeys(reading.name for reading in found)
     threats = dict.fromkeys(map(str, sorted((reading.threat for reading in found), key=threat_order)))
     columns = ["model", "task", "data", "n", "clean_accuracy"]
-    columns += [f"robust_accuracy[{name}]" for name in attacks] + [
-        f"worst_case[{threat}]" for threat in threats
-    ]
+    columns += [f"robust_accuracy[{name}]" for name in attacks] + [f"worst_case[{threat}]" for threat in threats]
     rows = []
     for board in boards(frames):
         for entry in board.entries:
@@ -48,9 +46,7 @@ def leaderboard(frames: Frames) -> pd.DataFrame:
                 of.cell.n,
                 entry.clean.rate.value,
             ]
-            row += [
-                entry.scores[name].robust.rate.value if name in entry.scores else np.nan for name in attacks
-            ]
+            row += [entry.scores[name].robust.rate.value if name in entry.scores else np.nan for name in attacks]
             row += [entry.worst[threat].rate.value if threat in entry.worst else np.nan for threat in threats]
             rows.append(row)
     board_frame: pd.DataFrame = pd.DataFrame(rows, columns=columns)

@@ -22,6 +22,7 @@ from reports.rows import BoardTable, Column, board_table
 
 NAME_WIDTH = 32
 LABEL_WIDTH = 24
+ONE_LINE = 10
 PROBLEMS_SHOWN = 10
 
 
@@ -66,9 +67,7 @@ def _printable(text: str) -> str:
 
 
 def _board(table: BoardTable, width: int) -> str:
-    head = (
-        f"{table.data}, n = {table.n}: accuracy in %, 95 % intervals of at most +/-{table.half_width} points"
-    )
+    head = f"{table.data}, n = {table.n}: accuracy in %, 95 % intervals of at most +/-{table.half_width} points"
     left = _models(table)
     blocks: list[list[_Strip]] = [[]]
     fixed = sum(strip.width for strip in left)
@@ -78,14 +77,12 @@ def _board(table: BoardTable, width: int) -> str:
         blocks[-1].append(strip)
     legend = f"{table.ranking} Worst case: the images that withstand every attack run at that norm and eps."
     drawn = [_draw([*left, *block], len(left)) for block in blocks]
-    return "\n".join([crop(head, width), *drawn, *textwrap.wrap(legend, width)])
+    return "\n".join([crop(head, width), "\n\n".join(drawn), *textwrap.wrap(legend, width)])
 
 
 def _models(table: BoardTable) -> list[_Strip]:
     """What every block repeats."""
-    names = [
-        crop(row.name, NAME_WIDTH) + (f", {row.differs}" if row.differs else "") for row in table.rows
-    ]
+    names = [crop(row.name, NAME_WIDTH) + (f", {row.differs}" if row.differs else "") for row in table.rows]
     return [
         _Strip("#", tuple(row.rank for row in table.rows)),
         _Strip("model", tuple(names)),
@@ -107,17 +104,17 @@ def _title(column: Column) -> str:
     if column.kind == "worst case":
         return f"worst case\n{column.name}"
     attack, _, eps = column.name.rpartition("@")
-    return column.name if len(attack) <= LABEL_WIDTH else f"{crop(attack, LABEL_WIDTH)}\n@{eps}"
+    return column.name if len(attack) <= ONE_LINE else f"{crop(attack, LABEL_WIDTH)}\n@{eps}"
 
 
 def _draw(strips: Sequence[_Strip], named: int) -> str:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="")
     for place, strip in enumerate(strips):
         left = 0 < place < named - 1
         table.add_column(Text(strip.title), justify="left" if left else "right", no_wrap=True)
     for cells in zip(*(strip.cells for strip in strips), strict=True):
         table.add_row(*(Text(cell) for cell in cells))
-    room = sum(strip.width for strip in strips) + 2 * len(strips)
+    room = sum(strip.width for strip in strips)
     console = Console(file=io.StringIO(), width=room, color_system=None, highlight=False)
     with console.capture() as captured:
         console.print(table)

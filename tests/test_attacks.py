@@ -105,8 +105,10 @@ def test_the_reference_settings_are_the_defaults_and_reach_torchattacks(monkeypa
     built: list[tuple[str, int, int]] = []
     for kind in ("APGD", "APGDT", "FAB", "Square"):
 
-        def spy(self, *args, _kind=kind, _old=getattr(torchattacks, kind).__init__, **settings):
-            _old(self, *args, **settings)
+        original = getattr(torchattacks, kind).__init__
+
+        def spy(self, *args, _kind=kind, _original=original, **settings):
+            _original(self, *args, **settings)
             built.append(
                 (
                     _kind,
@@ -249,7 +251,7 @@ def test_too_few_classes_are_refused_in_one_line():
     with torch.no_grad():
         labels = model(toy_images(4).double()).argmax(1)
     shard = Shard(toy_images(4).double(), labels, tuple("abcd"))
-    with pytest.raises(AttackError, match="at least 4 classes.*this one has 3"):
+    with pytest.raises(AttackError, match=r"at least 4 classes.*this one has 3"):
         judge(model, shard, "apgd-t", 0.1)
     two = FewerClasses(LinearToy().double(), 2)
     with torch.no_grad():

@@ -96,7 +96,7 @@ def said(text: str, n: int | None = None) -> str:
     return message
 
 
-# ------------------------------------------------------------------------------------------------------- layouts
+# ---------------------------------------------------------------------------- layouts
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -214,7 +214,7 @@ def test_a_parquet_file_is_the_split_it_is_named_after(tmp_path: Path) -> None:
     assert "'train', not 'test'" in said(f"fer2013:{tmp_path / 'fer2013-train.parquet'}:test")
 
 
-# ---------------------------------------------------------------------------------------------- order and subset
+# ---------------------------------------------------------------------------- order and subset
 
 
 def built(
@@ -283,7 +283,7 @@ def test_colour_images_become_three_planes() -> None:
     assert data.images[0, :, 0, 1].tolist() == pytest.approx([1.0, 0.2, 0.0])
 
 
-# ------------------------------------------------------------------------------------------- what cannot be read
+# ---------------------------------------------------------------------------- what cannot be read
 
 
 def test_a_wrong_root_says_what_is_there_and_what_is_expected(tmp_path: Path) -> None:
@@ -419,7 +419,7 @@ def test_mixed_sizes_are_refused(tmp_path: Path) -> None:
     assert "mixes image sizes (48, 48) and (64, 64)" in said(f"fer2013:{root}")
 
 
-# ------------------------------------------------------------------------------------------- NAME:PATH:SPLIT
+# ---------------------------------------------------------------------------- NAME:PATH:SPLIT
 
 
 @pytest.mark.parametrize(
@@ -466,7 +466,7 @@ def test_reading_a_source_twice_changes_nothing(text: str) -> None:
     assert parse_source(str(once)) == once
 
 
-# ------------------------------------------------------------------------------------------ the real FER2013
+# ---------------------------------------------------------------------------- the real FER2013
 
 
 @pytest.mark.fer2013
@@ -484,7 +484,7 @@ def test_the_real_validation_split(fer2013: Path) -> None:
     assert open_data(f"fer2013:{file}", 500).ids == data.ids[:500]
 
 
-# ---------------------------------------------------------------------------------------------- the demo set
+# ---------------------------------------------------------------------------- the demo set
 
 
 def test_the_manifest_is_sound() -> None:
@@ -526,7 +526,7 @@ def test_a_file_of_the_manifest_that_is_no_photograph_is_named() -> None:
 
 
 def test_a_crop_is_the_box_resized() -> None:
-    """A box of one colour inside another gives one colour, but for the edge, where the interpolation looks out."""
+    """A box of one colour inside another gives one colour, but for the edge that looks beyond the box."""
     photo = np.zeros((300, 400), dtype=np.uint8)
     photo[50:250, 100:300] = 200
     face = dataclasses.replace(demo.manifest()[0], box=(100, 50, 200))

@@ -1,0 +1,87 @@
+"""The report as Markdown, for a repository or an issue: one table a board, models across, numbers down. No HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from reports.frames import Frames
+from reports.page import Page, page
+from reports.rows import BoardTable, Column, Number
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
+
+
+def as_markdown(frames: Frames) -> str:
+    """The leaderboards with intervals, their notes, settings, cost and provenance; rates in per cent."""
+    content = page(frames)
+    parts = [f"# Robustness of FER models, protocol {content.protocol}"]
+    for board in content.boards:
+        parts += _board(board)
+    if content.problems:
+        rows = [(p.model, p.attack, p.status, p.reason) for p in content.problems]
+        parts += ["## Not measured", _table(("model", "attack", "status", "reason"), rows)]
+    parts += _settings(content)
+    return "\n\n".join(parts) + "\n"
+
+
+def _text(words: str) -> str:
+    """`words` with whatever Markdown would read as markup escaped."""
+    return _SPECIAL.sub(r"\\\1", " ".join(words.split()))
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell if number == 1 else _text(cell) for cell in line) + " |"
+        for number, line in enumerate(lines)
+    )
+
+
+def _board(board: BoardTable) -> list[str]:
+    header = ["", *(f"{row.name} ({row.differs})" if row.differs else row.name for row in board.rows)]
+    rows = [
+        [_title(column), *(_number(row.numbers[place]) for row in board.rows)]
+        for place, column in enumerate(board.columns)
+        if column.kind != "robust macro"
+    ]
+    badges = [f"- {row.name}: {note.code}. {note.reason}" for row in board.rows for note in row.badges]
+    return [
+        f"## {_text(board.data)}, n = {board.n}",
+        f"Per cent, with 95 % Wilson intervals. {_text(board.ranking)} Models stand in that order. A worst case is per "
+        "sample, over the attacks at that norm and eps. Median norms are over images that were right before.",
+        _table(header, rows),
+        *(["\n".join(_text(badge).replace("\\- ", "- ") for badge in badges)] if badges else []),
+    ]
+
+
+def _title(column: Column) -> str:
+    if column.kind == "clean":
+        return "clean accuracy"
+    if column.kind == "clean macro":
+        return "clean macro accuracy"
+    if column.kind == "worst case":
+        return f"worst case {column.name}"
+    if column.kind == "minimum norm":
+        return f"{column.name}, median norm"
+    return column.name if column.kind == "robust" else f"{column.name}, 8-bit"
+
+
+def _number(number: Number) -> str:
+    return f"{number.text} ({number.interval})" if number.interval else number.text
+
+
+def _settings(content: Page) -> list[str]:
+    settings = [(s.attack, s.kind, s.norm, s.version, s.parameters) for s in content.settings]
+    costs = [(c.model, c.attack, c.seconds, c.forward, c.backward, c.each) for c in content.costs]
+    digests = [(d.what, d.name, d.sha256) for d in content.digests]
+    runs = [(run.number, run.command, ", ".join(f"{name} {value}" for name, value in run.facts)) for run in content.runs]
+    return [
+        "## Attacks as run",
+        _table(("attack", "kind", "norm", "version", "parameters"), settings),
+        "## Cost",
+        _table(("model", "attack", "seconds", "forward rows", "backward rows", "rows an image"), costs),
+        "## Provenance",
+        _table(("run", "command", "made with"), runs),
+        _table(("identity of", "name", "sha256"), digests),
+    ]

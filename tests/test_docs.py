@@ -1,0 +1,77 @@
+"""The documentation is true: its Python runs, its commands exist, its links lead somewhere, its tables are current."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from attacks import ATTACKS
+from attacks.request import parse_attacks
+from fer_bench.cli import main
+from models_zoo import MODELS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("number", range(2))
+def test_the_readmes_python_runs_as_it_stands(tmp_path, number):
+    (tmp_path / "example.py").write_text(blocks(ROOT / "README.md", "python")[number], encoding="utf-8")
+    done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "results-readme" / "report.html").is_file()
+
+
+def commands() -> list[str]:
+    lines = [line for page in PAGES for block in blocks(page, "console") for line in block.splitlines()]
+    return [line[2:].split("#")[0].strip() for line in lines if line.startswith("$ ferbench")]
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_ferbench_command_in_the_docs_parses(line):
+    """Each option and sub-command exists, and each attack list can be read; nothing is run."""
+    words = re.findall(r'"[^"]*"|\S+', line)[1:]
+    words = [word.strip('"') for word in words]
+    command: click.Command = main
+    context = click.Context(main, info_name="ferbench")
+    while isinstance(command, click.Group):
+        name = words.pop(0)
+        assert name in command.commands, f"{line}: no command {name}"
+        command = command.commands[name]
+        context = click.Context(command, parent=context, info_name=name)
+    command.parse_args(context, words)
+    if "--attacks" in words:
+        parse_attacks(words[words.index("--attacks") + 1])
+
+
+def test_every_command_is_in_the_readme():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, command in main.commands.items():
+        for path in [f"{name} {sub}" for sub in command.commands] if isinstance(command, click.Group) else [name]:
+            assert path in text, f"README does not mention `ferbench {path}`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_counts_in_the_docs_are_those_of_the_registries():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert len(ATTACKS) == 12
+    assert "Twelve attacks" in changelog
+    assert all(name in changelog for name in ATTACKS.names())
+    assert len(MODELS) == 7
+    assert "Seven pretrained models" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from torch import nn
 from toys import LinearToy, SmallConvToy, toy_images
 
 from attacks import ATTACKS
+from fer_bench import evaluate
 from fer_bench.engines.local import CellJob, run_cell
 from fer_bench.errors import AttackError
 from fer_bench.evaluate import Shard
@@ -97,6 +98,23 @@ def test_the_cost_of_a_sample_that_stands_is_what_the_card_says(name, eps, setti
     for verdict in verdicts:
         assert not verdict.fooled
         assert (verdict.forwards, verdict.backwards) == (1 + forwards, backwards)
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS.names() if name != "autoattack"])
+def test_what_a_card_says_of_rows_and_freezing_is_what_its_program_asks_for(name, monkeypatch):
+    asked: set[tuple[str, bool]] = set()
+
+    class Watched(evaluate.Observer):
+        def attack(self, call, stream="", rows="aligned", freeze=True):
+            asked.add((rows, freeze))
+            super().attack(call, stream, rows, freeze)
+
+    monkeypatch.setattr(evaluate, "Observer", Watched)
+    card = ATTACKS.get(name)
+    model = TwoWays()
+    settings = {p.name: 2 for p in card.parameters if p.name in ("steps", "queries")}
+    judge(model, shard_of(model, toy_images(2).double()), name, None if card.minimum_norm else 1e-6, **settings)
+    assert asked == {(card.rows, card.freeze)}
 
 
 def test_the_reference_settings_are_the_defaults_and_reach_torchattacks(monkeypatch):

@@ -139,9 +139,9 @@ def provenance_from(text: str) -> Provenance:
 
 def context_from(text: str) -> CellContext:
     """The context that `to_json` wrote."""
-    return CellContext(
-        **{name: tuple(v) if isinstance(v, list) else v for name, v in json.loads(text).items()}
-    )
+    fields: dict[str, Any] = json.loads(text)
+    fields.update({name: tuple(value) for name, value in fields.items() if isinstance(value, list)})
+    return CellContext(**fields)
 
 
 def without(result: ShardResult, known: set[str]) -> ShardResult:

@@ -277,13 +277,21 @@ class ResultStore:
         with self._reading():
             for row in rows:
                 latest[row[2]] = StoredCell(
-                    row[0],
-                    cell_from(row[1]),
-                    *row[2:7],
-                    context_from(row[7]),
-                    row[8],
-                    row[9],
-                    *map(int, row[10:]),
+                    id=row[0],
+                    cell=cell_from(row[1]),
+                    key=row[2],
+                    attempt=row[3],
+                    run_id=row[4],
+                    status=row[5],
+                    error=row[6],
+                    context=context_from(row[7]),
+                    judged=row[8],
+                    seconds=row[9],
+                    forward_rows=int(row[10]),
+                    backward_rows=int(row[11]),
+                    zero_gradient_rows=int(row[12]),
+                    bad_gradient_rows=int(row[13]),
+                    unconfirmed=int(row[14]),
                 )
         return sorted(latest.values(), key=lambda stored: stored.id)
 

@@ -132,7 +132,7 @@ def _entry(frames: Frames, cells: Sequence[StoredCell], own: Sequence[Reading]) 
             if frames.stored[reading.cell].cell.attack.minimum_norm
         },
         worst=worst,
-        unsteady=int((right.nunique(axis=1) > 1).sum()),
+        unsteady=int((right.any(axis=1) & ~right.all(axis=1)).sum()),
     )
 
 

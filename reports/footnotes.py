@@ -53,9 +53,10 @@ def footnotes(board: Board, names: tuple[str, ...]) -> Footnotes:
         remarks += _flags(row, entry, names[row])
         remarks += _fewer_attacks(row, board, names[row])
         if entry.unsteady:
+            images = "1 image was" if entry.unsteady == 1 else f"{entry.unsteady} images were"
             reason = (
-                f"{entry.unsteady} images were right before one attack and wrong before another: the model is random, "
-                "or depends on batch or device. Its clean accuracy is that of its first cell."
+                f"{images} right before one attack and wrong before another: the model is random, or depends on "
+                "batch or device. Its clean accuracy is that of its first cell."
             )
             remarks.append(_Remark("unsteady", reason, names[row], ((row, ""),)))
     about: dict[tuple[str, str], dict[str, None]] = {}
@@ -86,12 +87,12 @@ def _flags(row: int, entry: Entry, name: str) -> list[_Remark]:
 
 
 def _fewer_attacks(row: int, board: Board, name: str) -> list[_Remark]:
-    """Where a worst case is over fewer attacks than another model's at the same threat."""
+    """Where a worst case is over fewer attacks than another model's at the same threat, and more could lower it."""
     remarks = []
     for threat, case in board.entries[row].worst.items():
         others = dict.fromkeys(a for e in board.entries if threat in e.worst for a in e.worst[threat].attacks)
         missing = [attack for attack in others if attack not in case.attacks]
-        if missing:
+        if missing and case.rate.value > 0:
             reason = (
                 f"This worst case is without {', '.join(missing)}, which other models here were given: it may be too "
                 "high beside theirs."

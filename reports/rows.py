@@ -76,13 +76,13 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class BoardTable:
-    """A leaderboard. `half_width`: half of the widest 95 % interval at this n, in points."""
+    """A leaderboard. `widest`: the width of the widest 95 % interval at this n, in points."""
 
     data: str
     digest: str
     n: str
     ranking: str
-    half_width: str
+    widest: str
     columns: tuple[Column, ...]
     groups: tuple[Group, ...]
     rows: tuple[ModelRow, ...]
@@ -126,7 +126,7 @@ def board_table(board: Board) -> BoardTable:
         digest=board.data_digest,
         n=f"{board.n:,}",
         ranking=_ranking(board),
-        half_width=f"{50 * (widest.high - widest.low):.1f}",
+        widest=f"{100 * (widest.high - widest.low):.1f}",
         columns=tuple(columns),
         groups=tuple(groups),
         rows=tuple(rows),

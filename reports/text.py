@@ -67,7 +67,7 @@ def _printable(text: str) -> str:
 
 
 def _board(table: BoardTable, width: int) -> str:
-    head = f"{table.data}, n = {table.n}: accuracy in %, 95 % intervals of at most +/-{table.half_width} points"
+    head = f"{table.data}, n = {table.n}: accuracy in %, 95 % intervals are at most {table.widest} points wide"
     left = _models(table)
     blocks: list[list[_Strip]] = [[]]
     fixed = sum(strip.width for strip in left)

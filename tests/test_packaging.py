@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import importlib.metadata
 import os
@@ -92,14 +93,11 @@ def test_a_working_folder_with_our_names_in_it_hides_nothing(tmp_path: Path) -> 
     for name in PACKAGES:
         (tmp_path / name).mkdir()
         (tmp_path / name / "notes.txt").write_text("mine")
-    code = "import fer_bench, models_zoo, attacks.request, reports; print(reports.__file__, attacks.__file__)"
+    code = f"from importlib.util import find_spec; print([find_spec(name).origin for name in {PACKAGES}])"
+    # Without PYTHONPATH: the packages must be found because they are installed.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120, env=environment()
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120, env=environment
     )
     assert done.returncode == 0, done.stderr
-    assert str(tmp_path) not in done.stdout
-
-
-def environment() -> dict[str, str]:
-    """Without PYTHONPATH: the packages must be found because they are installed."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    assert ast.literal_eval(done.stdout) == [str(ROOT / name / "__init__.py") for name in PACKAGES]

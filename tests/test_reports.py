@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -242,7 +241,7 @@ def test_a_write_that_fails_is_one_line_and_leaves_the_old_file_alone(tmp_path, 
     with pytest.raises(StoreError):
         leaderboard.write_html(frames, tmp_path / "board.csv" / "report.html")
     assert (tmp_path / "board.csv").read_text() == "old"
-    assert sorted(os.listdir(tmp_path)) == ["board.csv", "store"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["board.csv", "store"]
 
 
 # --------------------------------------------------------------------------------------------------------------- text
@@ -347,6 +346,10 @@ def test_the_command_of_a_row_asks_for_the_same_attacks(tmp_path):
     specs = [card.spec({}, None if card.minimum_norm else 2 / 255) for card in cards]
     specs += [ATTACKS.get("pgd").spec({"steps": "7"}, EPS), ATTACKS.get("pgd").spec({"alpha": "0.0123456789"}, 0.0123)]
     specs += [ATTACKS.get("cw").spec({"c": "5", "steps": "3"})]
+    specs += [
+        ATTACKS.get("square").spec({"norm": "L2", "queries": "9"}, 0.5),
+        ATTACKS.get("fab-t").spec({"norm": "L2"}),
+    ]
     frames = make(tmp_path, *(Made([NEVER], spec, model="a b", seed=3) for spec in specs))
     words = shlex.split(command(only(frames).cells))
     assert words[:4] == ["ferbench", "run", "--models", "a b"]

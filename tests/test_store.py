@@ -522,7 +522,8 @@ def test_a_kill_within_a_transaction_is_undone_by_a_reader(folder: Path) -> None
 SLOW = """
 import sys, time
 sys.path.insert(0, {tests!r})
-import conftest, torch
+import torch
+torch.set_num_threads(1)
 from toys import SmallConvToy, toy_card, toy_data
 import fer_bench, fer_bench.api as api
 

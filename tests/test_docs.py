@@ -75,3 +75,12 @@ def test_the_counts_in_the_docs_are_those_of_the_registries():
     assert all(name in changelog for name in ATTACKS.names())
     assert len(MODELS) == 7
     assert "Seven pretrained models" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readmes_table_is_part_of_the_published_results():
+    published = (ROOT / "docs" / "results" / "fer2013-v1.md").read_text(encoding="utf-8").splitlines()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(shown) > 5
+    for line in shown:
+        assert line in published, f"not in docs/results/fer2013-v1.md: {line}"

@@ -59,6 +59,10 @@ def test_a_near_miss_is_named(given: str, meant: str) -> None:
     assert "Known: pgd, mini-xception, face-api." in message
 
 
+def test_a_near_miss_may_differ_in_capitals() -> None:
+    assert "Did you mean VGG-Face?" in str(unknown_name("toy", "vgg_face", ["pgd", "VGG-Face"]))
+
+
 def test_a_far_name_is_not_guessed() -> None:
     assert str(unknown_name("toy", "qqq", ["pgd"])) == "unknown toy 'qqq'. Known: pgd."
     assert str(unknown_name("toy", "qqq", [])) == "unknown toy 'qqq'. Known: none."

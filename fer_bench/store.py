@@ -50,13 +50,10 @@ class ResultStore:
                 raise StoreError(
                     f"{folder} holds no results ({FILE_NAME} is not there); run `ferbench run --out {folder}`."
                 )
-        except OSError as error:
-            verb, remedy = (
-                ("made", "choose another with --out") if create else ("read", "check its permissions")
-            )
-            raise StoreError(
-                f"the results folder {folder} cannot be {verb} ({error.strerror}); {remedy}."
-            ) from error
+        except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+            reason = error.strerror if isinstance(error, OSError) else error
+            verb, remedy = ("made", "choose another with --out") if create else ("read", "check its permissions")
+            raise StoreError(f"the results folder {folder} cannot be {verb} ({reason}); {remedy}.") from error
         with self._guard():
             if not create:
                 self._roll_back()
@@ -131,9 +128,7 @@ class ResultStore:
             )
         if not create:
             if version < len(MIGRATIONS):
-                raise StoreError(
-                    f"{self.path} has schema {version} of {len(MIGRATIONS)}; `ferbench run` updates it."
-                )
+                raise StoreError(f"{self.path} has schema {version} of {len(MIGRATIONS)}; `ferbench run` updates it.")
             return
         for number, text in enumerate(MIGRATIONS[version:], start=version + 1):
             with self._transaction() as db:
@@ -148,9 +143,7 @@ class ResultStore:
     def add_run(self, provenance: Provenance) -> int:
         """Stores the provenance of a run and returns its number."""
         with self._transaction() as db:
-            return int(
-                db.execute("insert into run (provenance) values (?)", [to_json(provenance)]).lastrowid or 0
-            )
+            return int(db.execute("insert into run (provenance) values (?)", [to_json(provenance)]).lastrowid or 0)
 
     def add_samples(self, data: EvalSet, data_digest: str) -> None:
         """Stores the samples of a data set, once."""
@@ -164,17 +157,13 @@ class ResultStore:
     def status(self, key: str) -> Status | None:
         """How the latest attempt at a cell stands; None where there was none."""
         with self._guard():
-            row = self._db.execute(
-                "select status from cell where key = ? order by attempt desc", [key]
-            ).fetchone()
+            row = self._db.execute("select status from cell where key = ? order by attempt desc", [key]).fetchone()
         return row[0] if row else None
 
     def begin(self, cell: Cell, context: CellContext, run_id: int, again: bool) -> int:
         """Opens a cell for writing and returns its number: the latest attempt, or with `again` a new one."""
         with self._transaction() as db:
-            row = db.execute(
-                "select id, attempt from cell where key = ? order by attempt desc", [cell.key]
-            ).fetchone()
+            row = db.execute("select id, attempt from cell where key = ? order by attempt desc", [cell.key]).fetchone()
             if row and not again:
                 db.execute(
                     "update cell set status = 'running', error = '', updated = ? where id = ?",

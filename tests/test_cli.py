@@ -93,6 +93,7 @@ def verdicts(folder: Path = Path("results")) -> int:
         ({"attacks": "pgd(step=1)"}, "Did you mean steps"),
         ({"attacks": "pgd(steps=10"}, "pgd: its bracket is not closed"),
         ({"attacks": "pgd(steps)"}, "pgd: cannot read 'steps'; expected parameter=value"),
+        ({"attacks": "pgd\n\n!"}, "a comma was expected"),
         ({"attacks": "cw(eps=0.5)"}, "unknown parameter of cw 'eps'"),
         ({"attacks": "pgd(norm=L2)"}, "norm=L2 is not served"),
     ],

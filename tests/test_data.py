@@ -38,9 +38,7 @@ def png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def write_folders(
-    root: Path, pixels: Sequence[np.ndarray], labels: Sequence[int], split: str = "test"
-) -> Path:
+def write_folders(root: Path, pixels: Sequence[np.ndarray], labels: Sequence[int], split: str = "test") -> Path:
     counts: Counter[int] = Counter()
     for image, label in zip(pixels, labels, strict=True):
         folder = root / split / PUBLIC_FOLDERS[label]
@@ -56,10 +54,7 @@ def write_parquet(
 ) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    rows = [
-        {"bytes": png(p) if isinstance(p, np.ndarray) else p, "path": f"{i}.png"}
-        for i, p in enumerate(pixels)
-    ]
+    rows = [{"bytes": png(p) if isinstance(p, np.ndarray) else p, "path": f"{i}.png"} for i, p in enumerate(pixels)]
     pq.write_table(pa.table({"image": pa.array(rows, image), "label": labels}), root / name)
     return root
 
@@ -109,9 +104,7 @@ def test_a_layout_gives_the_images_that_went_in(layout: str, tmp_path: Path) -> 
         (tuple((image * 255).round().to(torch.uint8).flatten().tolist()), label)
         for image, label in zip(data.images, data.labels.tolist(), strict=True)
     }
-    assert found == {
-        (tuple(image.ravel().tolist()), label) for image, label in zip(PIXELS, LABELS, strict=True)
-    }
+    assert found == {(tuple(image.ravel().tolist()), label) for image, label in zip(PIXELS, LABELS, strict=True)}
 
 
 @pytest.mark.parametrize("split", PRIVATE)
@@ -119,23 +112,18 @@ def test_the_layouts_agree(split: str, tmp_path: Path) -> None:
     pixels = [*PIXELS, PIXELS[3]]  # one image twice
     labels = [*LABELS, LABELS[3]]
     opened = [
-        open_data(f"fer2013:{write(tmp_path / name, pixels, labels, split)}:{split}")
-        for name, write in LAYOUTS.items()
+        open_data(f"fer2013:{write(tmp_path / name, pixels, labels, split)}:{split}") for name, write in LAYOUTS.items()
     ]
     assert same(opened[0], opened[1])
     assert same(opened[0], opened[2])
 
 
-@pytest.mark.parametrize(
-    "header", ["emotion,pixels,Usage", "emotion, Usage, pixels", " emotion, pixels, Usage "]
-)
+@pytest.mark.parametrize("header", ["emotion,pixels,Usage", "emotion, Usage, pixels", " emotion, pixels, Usage "])
 @pytest.mark.parametrize("name", ["fer2013.csv", "icml_face_data.csv"])
 def test_both_public_csv_files_are_read(header: str, name: str, tmp_path: Path) -> None:
     """icml_face_data.csv has the columns in another order, and spaces in their names."""
     write_csv(tmp_path / name, PIXELS, LABELS, header=header)
-    assert same(
-        open_data(f"fer2013:{tmp_path}"), open_data(f"fer2013:{csv_in(tmp_path / 'other', PIXELS, LABELS)}")
-    )
+    assert same(open_data(f"fer2013:{tmp_path}"), open_data(f"fer2013:{csv_in(tmp_path / 'other', PIXELS, LABELS)}"))
 
 
 def test_the_pixels_of_a_csv_may_be_quoted_and_the_file_may_open_with_a_mark(tmp_path: Path) -> None:
@@ -160,9 +148,7 @@ def test_the_splits_are_kept_apart(tmp_path: Path) -> None:
     for split, rows in (("train", slice(0, 5)), ("validation", slice(5, 8)), ("test", slice(8, None))):
         write_csv(tmp_path / f"{split}.csv", PIXELS[rows], LABELS[rows], split)
     parts = [(tmp_path / f"{split}.csv").read_text().splitlines() for split in PRIVATE]
-    (tmp_path / "fer2013.csv").write_text(
-        "\n".join([parts[0][0], *(line for part in parts for line in part[1:])])
-    )
+    (tmp_path / "fer2013.csv").write_text("\n".join([parts[0][0], *(line for part in parts for line in part[1:])]))
     sizes = {split: len(open_data(f"fer2013:{tmp_path}:{split}")) for split in PRIVATE}
     assert sizes == {"train": 5, "validation": 3, "test": 2}
     assert len(open_data(f"fer2013:{tmp_path}")) == 2  # the test split where none is named
@@ -217,9 +203,7 @@ def test_a_parquet_file_is_the_split_it_is_named_after(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------- order and subset
 
 
-def built(
-    order: Sequence[int], pixels: Sequence[np.ndarray], labels: Sequence[int], n: int | None = None
-) -> EvalSet:
+def built(order: Sequence[int], pixels: Sequence[np.ndarray], labels: Sequence[int], n: int | None = None) -> EvalSet:
     return evalset.build("x", "x", [pixels[i] for i in order], [labels[i] for i in order], CLASSES, n)
 
 
@@ -310,10 +294,7 @@ def test_a_folder_that_may_not_be_read_is_one_line(tmp_path: Path, monkeypatch: 
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "iterdir", refuse)
-    assert (
-        said(f"fer2013:{root}")
-        == f"{root} cannot be read (Permission denied); check the path and its permissions."
-    )
+    assert said(f"fer2013:{root}") == f"{root} cannot be read (Permission denied); check the path and its permissions."
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="only somebody else than root is refused")
@@ -559,9 +540,7 @@ def test_the_demo_opens() -> None:
     assert (data.images.flatten(1).std(1) > 0.05).all()  # no empty crop
     golden = json.loads((Path(__file__).parent / "golden" / "demo.json").read_text())
     if decoder() != golden["decoder"]:
-        pytest.skip(
-            f"golden ids were made with {golden['decoder']}, this machine decodes JPEG with {decoder()}"
-        )
+        pytest.skip(f"golden ids were made with {golden['decoder']}, this machine decodes JPEG with {decoder()}")
     assert data.digest == golden["digest"]
 
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from toys import CLASSES, sample_name, toy_provenance, toy_verdict
 
 from fer_bench.errors import StoreError
+from fer_bench.records import to_json
 from fer_bench.store import FILE_NAME, CellContext, ResultStore, StoredVerdict
 from fer_bench.types import AttackSpec, Cell, EvalSet, ShardResult, Verdict
 
@@ -188,6 +189,8 @@ def test_a_number_that_is_none_is_refused(folder: Path) -> None:
         with pytest.raises(ValueError, match="not JSON compliant"):
             store.begin(dataclasses.replace(CELL, attack=spec), CONTEXT, run_id, again=False)
         assert store.cells() == []
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_json(spec)
 
 
 # ---------------------------------------------------------------------------- shards, attempts, resume
@@ -410,6 +413,7 @@ def test_a_folder_without_results_says_what_to_do(folder: Path) -> None:
     assert f"run `ferbench run --out {folder}`" in refusal(folder)
     assert not folder.exists()
     assert refusal(folder.parent / ("x" * 300))  # a name too long to ask for
+    assert "embedded null byte" in refusal(folder.parent / "a\0b", create=True)
 
 
 def test_reading_leaves_the_file_alone(folder: Path) -> None:

@@ -49,9 +49,7 @@ class _Toy(nn.Module):
 class LinearToy(_Toy):
     """logits = W (x - 1/2) + b over flattened pixels, W `(7, pixels)`, b `(7,)`: all in closed form."""
 
-    def __init__(
-        self, channels: int = 1, height: int = 8, width: int = 8, seed: int = 0, scale: float = 1.0
-    ) -> None:
+    def __init__(self, channels: int = 1, height: int = 8, width: int = 8, seed: int = 0, scale: float = 1.0) -> None:
         super().__init__(channels, height, width)
         self.weight = nn.Parameter((seeded((7, channels * height * width), seed, -1, 1) * scale).float())
         self.bias = nn.Parameter((seeded((7,), seed + 1, -0.1, 0.1) * scale).float())

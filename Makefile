@@ -30,6 +30,7 @@ test: $(BIN)/.installed-test lint
 
 lint: $(BIN)/.installed-test
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -22,9 +22,7 @@ _ALPHA_MAX = Parameter("alpha_max", 0.1, "largest pull of FAB back to the clean 
 _ETA = Parameter("eta", 1.05, "FAB's overshoot across the boundary", low=1, high=10)
 _BETA = Parameter("beta", 0.9, "FAB's step back towards the clean image", low=0, high=1)
 _QUERIES = Parameter("queries", 5000, "Square's queries", low=1, high=10_000_000)
-_P_INIT = Parameter(
-    "p_init", 0.8, "share of pixels that Square's first windows cover", low=0, high=1, open_low=True
-)
+_P_INIT = Parameter("p_init", 0.8, "share of pixels that Square's first windows cover", low=0, high=1, open_low=True)
 
 _STEPS_NOTE = "torchattacks' default is 10 steps; the reference's 100 are used."
 _CLASSES_NOTE = "torchattacks assumes 10 classes and breaks on fewer; the model's own number is used."

@@ -98,7 +98,11 @@ class AttackCard:
 
 
 def _text(value: ParamValue) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """`value` as short as it can be written and read back exactly: '5', '0.01', '2/255'."""
+    if not isinstance(value, float):
+        return str(value)
+    written = [f"{value:g}", f"{round(value * 255, 9):g}/255", repr(value)]
+    return next(text for text in written if parse_number(text) == value)
 
 
 def _budget(attack: str, norm: Norm, given: str | float | None) -> float:

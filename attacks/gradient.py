@@ -20,9 +20,7 @@ def steps(default: int) -> Parameter:
 
 def alpha(default: str) -> Parameter:
     """The parameter `alpha`, the size of a step in pixel units or as a part of eps."""
-    return Parameter(
-        "alpha", default, "step size, in pixel units or as 'eps/4'", low=0, high=1000, open_low=True
-    )
+    return Parameter("alpha", default, "step size, in pixel units or as 'eps/4'", low=0, high=1000, open_low=True)
 
 
 RESTARTS = Parameter("restarts", 1, "random restarts; later ones attack only what stands", low=1, high=1000)
@@ -102,9 +100,7 @@ CARDS = (
         forwards="steps + 1",
         backwards="steps",
         program=_mifgsm,
-        notes=(
-            "A sample whose gradient is exactly zero stops moving (0/0 in the normalisation): it is flagged.",
-        ),
+        notes=("A sample whose gradient is exactly zero stops moving (0/0 in the normalisation): it is flagged.",),
     ),
     AttackCard(
         name="pgdl2",
@@ -117,8 +113,6 @@ CARDS = (
         program=_pgdl2,
         draws="per row",
         status="corrected",
-        notes=(
-            "torchattacks divides by the gradient's norm + 1e-10, which stalls confident models; here + 1e-30.",
-        ),
+        notes=("torchattacks divides by the gradient's norm + 1e-10, which stalls confident models; here + 1e-30.",),
     ),
 )

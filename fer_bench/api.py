@@ -1,4 +1,4 @@
-"""The public verbs: names become objects, objects are called. With cli.py the only file that knows all four packages."""
+"""The public verbs: names become objects, objects are called. With cli.py the only file to know all four packages."""
 
 from __future__ import annotations
 
@@ -79,7 +79,10 @@ def choose_models(names: str | Iterable[str | ModelCard]) -> list[ModelCard]:
             chosen.append(MODELS.get(item.strip()))
     if not chosen:
         raise UsageError("no model was named; give names separated by commas, or 'all'.")
-    unique = {card.name: card for card in chosen}
+    unique: dict[str, ModelCard] = {}
+    for card in chosen:
+        if unique.setdefault(card.name, card) is not card:
+            raise UsageError(f"two models are called '{card.name}'; names are unique, rename one of them.")
     return list(unique.values())
 
 
@@ -148,8 +151,8 @@ def run_cells(
     where = choose_device(device)
     plan = Plan(device=where, seed=seed, batch_size=batch_size, rerun=rerun)
     folder = Path(out)
+    evalset = open_data(data, n)
     with ResultStore(folder) as store:
-        evalset = open_data(data, n)
         origin = provenance.collect(command or "fer_bench.run(...)", where)
         summary = run_matrix([_entrant(card) for card in cards], chosen, evalset, store, plan, origin)
         board = _publish(store, folder / REPORT_NAME)
@@ -265,10 +268,7 @@ def stored(results: str | Path, cell: str | None = None) -> str:
         fooled = [v.verdict for v in store.verdicts([found.id]) if v.verdict.fooled]
         return listing.grid(
             ("sample", "right", "attacked", found.cell.attack.norm),
-            [
-                (v.sample[:16], classes[v.label], classes[v.attacked_prediction], f"{v.norm or 0:.5f}")
-                for v in fooled
-            ],
+            [(v.sample[:16], classes[v.label], classes[v.attacked_prediction], f"{v.norm or 0:.5f}") for v in fooled],
         )
 
 
@@ -281,9 +281,7 @@ def describe(again: Replay) -> str:
             return f"wrong before the attack: {classes[verdict.clean_prediction]}"
         if not verdict.fooled:
             return f"stood: {classes[verdict.clean_prediction]}"
-        return (
-            f"fooled: {classes[verdict.label]} -> {classes[verdict.attacked_prediction]}, {verdict.norm:.6f}"
-        )
+        return f"fooled: {classes[verdict.label]} -> {classes[verdict.attacked_prediction]}, {verdict.norm:.6f}"
 
     return "\n".join(
         [
@@ -303,11 +301,7 @@ def weights(card: ModelCard) -> str:
         return "none needed"
     kinds = " and ".join(dict.fromkeys({"pypi": "PyPI", "npm": "npm"}[file.registry] for file in card.files))
     here = all(fetch.cached(file) is not None for file in card.files)
-    return (
-        "in the cache"
-        if here
-        else f"{kinds} package, {sum(f.size for f in card.files) / 2**20:.1f} MiB to fetch"
-    )
+    return "in the cache" if here else f"{kinds} package, {sum(f.size for f in card.files) / 2**20:.1f} MiB to fetch"
 
 
 def table(results: str | Path = "results") -> str:

@@ -66,9 +66,7 @@ def _member(archive: Path, file: PackageFile) -> Iterator[IO[bytes]]:
     raise missing
 
 
-def store(
-    stream: IO[bytes], file: PackageFile, target: Path, advance: Callable[[float], None] | None = None
-) -> None:
+def store(stream: IO[bytes], file: PackageFile, target: Path, advance: Callable[[float], None] | None = None) -> None:
     """Streams at most `file.size` bytes to a temporary neighbour of `target`, verifies and moves them.
 
     The move is atomic: `target` is whole or absent, whatever interrupts, and processes cannot mix bytes.
@@ -118,8 +116,7 @@ def _copy_verified(
         size += len(chunk)
         if size > file.size:
             raise IntegrityError(
-                f"{label(file)}: it is bigger than the {file.size} bytes of its card{_page(head)}; "
-                "it was not used."
+                f"{label(file)}: it is bigger than the {file.size} bytes of its card{_page(head)}; it was not used."
             )
         digest.update(chunk)
         advance(len(chunk))

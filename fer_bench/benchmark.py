@@ -135,9 +135,7 @@ def _missing(
                 failures.append(Failure(card.name, attack.spec.label, stored[cell.key].error))
             else:
                 again = status == "failed" or (status == "done" and plan.rerun == "all")
-                tasks.append(
-                    _Task(entrant, attack, cell, _context(card, attack.spec, data, classes), classes, again)
-                )
+                tasks.append(_Task(entrant, attack, cell, _context(card, attack.spec, data, classes), classes, again))
     return tasks, present, failures
 
 

@@ -49,9 +49,7 @@ def flags(found: StoredCell) -> tuple[Flag, ...]:
         raised.append(Flag("contaminated?", found.context.contaminated))
     if found.context.missing_in_model:
         names = ", ".join(found.context.missing_in_model)
-        raised.append(
-            Flag("lacks classes", f"The model has no class for {names}; those images count as wrong.")
-        )
+        raised.append(Flag("lacks classes", f"The model has no class for {names}; those images count as wrong."))
     threat = found.cell.attack.threat
     if threat.norm == "Linf" and threat.eps < EIGHT_BIT_FLOOR:
         raised.append(

@@ -52,15 +52,13 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
     """None for 'auto', else the number."""
     if value == "auto":
         return None
-    if not value.isdigit() or int(value) < 1:
+    if not value.isdecimal() or int(value) < 1:
         raise click.BadParameter(f"'{value}' is neither 'auto' nor a whole number from 1.")
     return int(value)
 
 
 @main.command()
-@click.option(
-    "--models", default="all", show_default=True, metavar="NAME,..|all", help="Models; see `models list`."
-)
+@click.option("--models", default="all", show_default=True, metavar="NAME,..|all", help="Models; see `models list`.")
 @click.option(
     "--attacks",
     default="pgd,cw",
@@ -81,13 +79,16 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
     metavar="EPS,..",
     help="Budgets for pixels in [0, 1]: Linf as 2/255,8/255, L2 as L2:0.5.  [default: 2/255,8/255,L2:0.5]",
 )
-@click.option(
-    "--n", type=click.IntRange(min=1), help="Take the N images of smallest pixel digest.  [default: all]"
-)
+@click.option("--n", type=click.IntRange(min=1), help="Take the N images of smallest pixel digest.  [default: all]")
 @_OUT
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option(
-    "--batch-size", callback=_batch_size, metavar="auto|N", default="auto", show_default=True, help="Images attacked together."
+    "--batch-size",
+    callback=_batch_size,
+    metavar="auto|N",
+    default="auto",
+    show_default=True,
+    help="Images attacked together.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random draw.")
 @click.option(
@@ -97,9 +98,7 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
     show_default=True,
     help="Which stored cells to run again. Nothing stored is deleted.",
 )
-def run(
-    models: str, attacks: str, data: str, eps: str | None, n: int | None, out: Path, **options: Any
-) -> None:
+def run(models: str, attacks: str, data: str, eps: str | None, n: int | None, out: Path, **options: Any) -> None:
     """Attack models and write table, csv and report into the results folder.
 
     Cells that are stored already are not run again; a run that was killed goes on where it stopped. Exit code 0:
@@ -110,11 +109,9 @@ def run(
     done = api.run_cells(models, attacks, data, eps=eps, n=n, out=out, command=_command(), **options)
     click.echo(api.table(done.folder))
     for failure in done.summary.failures:
-        click.echo(f"failed: {failure.model}, {failure.attack}: {failure.error}", err=True)
+        click.echo(f"failed: {failure.model}, {failure.attack}: {' '.join(failure.error.split())}", err=True)
     summary = done.summary
-    click.echo(
-        f"{summary.ran} cells run, {summary.present} were stored already, {len(summary.failures)} failed."
-    )
+    click.echo(f"{summary.ran} cells run, {summary.present} were stored already, {len(summary.failures)} failed.")
     click.echo(f"Report: {done.report}   Table: {done.leaderboard}")
     if summary.failures:
         raise SystemExit(1)
@@ -123,7 +120,10 @@ def run(
 @main.command()
 @click.argument("results", default="results", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="The page; a name in .md gives Markdown.  [default: RESULTS/report.html]"
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The page; a name in .md gives Markdown.  [default: RESULTS/report.html]",
 )
 def report(results: Path, output: Path | None) -> None:
     """Write the report of a results folder, as HTML or Markdown."""
@@ -138,9 +138,7 @@ def report(results: Path, output: Path | None) -> None:
 @click.argument("sample", required=False)
 @click.option("--data", help="Where the data set is now, where it has moved: NAME:PATH:SPLIT.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder of the pictures.  [default: RESULTS/replay]"
-)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the pictures.  [default: RESULTS/replay]")
 def replay(
     results: Path, cell: str | None, sample: str | None, data: str | None, device: str, out: Path | None
 ) -> None:
@@ -250,9 +248,7 @@ def data_fetch(name: str) -> None:
 
     card = api.DATASETS.get(name)
     if card.needs_path:
-        raise FerBenchError(
-            f"{name} cannot be fetched ({card.licence}); bring it: --data {name}:FOLDER:SPLIT."
-        )
+        raise FerBenchError(f"{name} cannot be fetched ({card.licence}); bring it: --data {name}:FOLDER:SPLIT.")
     click.echo(f"{name}: {len(api.open_data(name))} images are in the cache, {api.fetch.cache_dir()}")
 
 

@@ -40,9 +40,7 @@ def examine(out: Path) -> tuple[Check, ...]:
         _writable("cache", fetch.cache_dir(), "set FERBENCH_CACHE to a folder that can be written"),
         _writable("results", out, "choose another folder with --out"),
         _clients(),
-        Check(
-            "offline", None, "FERBENCH_OFFLINE is set: nothing is fetched" if fetch.offline() else "not set"
-        ),
+        Check("offline", None, "FERBENCH_OFFLINE is set: nothing is fetched" if fetch.offline() else "not set"),
         Check("sqlite", None, sqlite3.sqlite_version),
     )
 

@@ -123,9 +123,7 @@ class KeyedDraws(TorchFunctionMode):
             return func(*args, **kwargs)
         if func in _REFUSED:
             name = getattr(func, "__name__", str(func))
-            raise AttackError(
-                f"the attack draws with torch's '{name}', which has no keyed form; it cannot be used."
-            )
+            raise AttackError(f"the attack draws with torch's '{name}', which has no keyed form; it cannot be used.")
         handler = _HANDLERS.get(func)
         if handler is None or kwargs.get("generator") is not None:
             return func(*args, **kwargs)

@@ -65,9 +65,7 @@ def prepare(model: nn.Module) -> nn.Module:
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def evaluate_shard(
-    model: nn.Module, shard: Shard, spec: AttackSpec, program: Program, draw_seed: int
-) -> Evaluated:
+def evaluate_shard(model: nn.Module, shard: Shard, spec: AttackSpec, program: Program, draw_seed: int) -> Evaluated:
     """Attacks one shard and returns confirmed verdicts in the shard's order.
 
     Samples that are wrong before the attack are not attacked. Raises AttackError where the attack itself breaks, with
@@ -122,9 +120,7 @@ def predict(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
 class _Attempt:
     """The state of one shard's evaluation: at most two runs of the attack, and what they confirmed."""
 
-    def __init__(
-        self, model: nn.Module, shard: Shard, spec: AttackSpec, program: Program, draw_seed: int
-    ) -> None:
+    def __init__(self, model: nn.Module, shard: Shard, spec: AttackSpec, program: Program, draw_seed: int) -> None:
         count, device = len(shard.ids), shard.images.device
         self.model, self.shard, self.spec, self.program, self.draw_seed = (
             model,

@@ -37,9 +37,7 @@ _NO_NETWORK = re.compile(
     r"|Connection refused|unreachable|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH"
     r"|ETIMEDOUT|ENOTCACHED"
 )
-_NOISE = re.compile(
-    r"^(a complete log|code |errno|syscall|npm (warn|notice)|\[?notice|warn|looking in|\d{3}$)", re.I
-)
+_NOISE = re.compile(r"^(a complete log|code |errno|syscall|npm (warn|notice)|\[?notice|warn|looking in|\d{3}$)", re.I)
 _PREFIX = re.compile(r"^(error:|npm (error|err!))\s*", re.I)
 _CREDENTIALS = re.compile(r"//[^/\s@]+@")
 
@@ -180,9 +178,7 @@ def _download(file: PackageFile) -> None:
         ):
             store(answer, file, _place(file), advance)
     except urllib.error.HTTPError as error:
-        raise _failed(
-            file, f"{file.url} answered {error.code} {error.reason}", f"install {_name(file)}"
-        ) from error
+        raise _failed(file, f"{file.url} answered {error.code} {error.reason}", f"install {_name(file)}") from error
     except urllib.error.URLError as error:
         raise _failed(file, f"no network ({error.reason})", "check the connection or the proxy") from error
     except (http.client.HTTPException, OSError) as error:
@@ -190,6 +186,4 @@ def _download(file: PackageFile) -> None:
 
 
 def _failed(file: PackageFile, why: str, remedy: str = "try again") -> FetchError:
-    return FetchError(
-        f"cannot fetch {label(file)}: {why}. To go on: {remedy}, or put the file at {_place(file)}."
-    )
+    return FetchError(f"cannot fetch {label(file)}: {why}. To go on: {remedy}, or put the file at {_place(file)}.")

@@ -66,9 +66,7 @@ def find_verdict(store: ResultStore, cell: StoredCell, sample: str) -> Verdict:
     if len(exact or found) == 1:
         return (exact or found)[0]
     problem = "is the beginning of no sample" if not found else f"is the beginning of {len(found)} samples"
-    raise UsageError(
-        f"'{sample}' {problem} of cell {cell.key}; give more digits of the sha256 of its pixels."
-    )
+    raise UsageError(f"'{sample}' {problem} of cell {cell.key}; give more digits of the sha256 of its pixels.")
 
 
 def recreate(
@@ -123,9 +121,7 @@ def _differing_causes(cell: StoredCell, model_digest: str, attack_version: int) 
     if model_digest != cell.cell.model_digest:
         causes.append(f"model digest: stored {cell.cell.model_digest[:12]}, now {model_digest[:12]}")
     if attack_version != cell.cell.attack.version:
-        causes.append(
-            f"version of {cell.cell.attack.name}: stored {cell.cell.attack.version}, now {attack_version}"
-        )
+        causes.append(f"version of {cell.cell.attack.name}: stored {cell.cell.attack.version}, now {attack_version}")
     return causes
 
 
@@ -139,9 +135,7 @@ def _differing_outcomes(cell: StoredCell, stored: Verdict, now: Verdict) -> list
     if stored.label != now.label:
         found.append(f"label: stored {name(stored.label)}, now {name(now.label)}")
     if stored.clean_prediction != now.clean_prediction:
-        found.append(
-            f"clean prediction: stored {name(stored.clean_prediction)}, now {name(now.clean_prediction)}"
-        )
+        found.append(f"clean prediction: stored {name(stored.clean_prediction)}, now {name(now.clean_prediction)}")
     if stored.fooled != now.fooled:
         found.append(
             f"verdict: stored {'fooled' if stored.fooled else 'stood'}, now {'fooled' if now.fooled else 'stood'}"
@@ -166,11 +160,7 @@ def _triptych(clean: np.ndarray, adversarial: np.ndarray) -> Image.Image:
     sheet = Image.new("RGB", (3 * width * factor + 2 * 8, height * factor), "white")
     for number, panel in enumerate(panels):
         pixels = np.clip(panel * 255, 0, 255).round().astype(np.uint8).transpose(1, 2, 0)
-        image = (
-            Image.fromarray(pixels[..., 0], "L").convert("RGB")
-            if pixels.shape[2] == 1
-            else Image.fromarray(pixels)
-        )
+        image = Image.fromarray(pixels[..., 0], "L").convert("RGB") if pixels.shape[2] == 1 else Image.fromarray(pixels)
         enlarged = image.resize((width * factor, height * factor), Image.Resampling.NEAREST)
         sheet.paste(enlarged, (number * (width * factor + 8), 0))
     return sheet

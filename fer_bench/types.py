@@ -105,9 +105,7 @@ class ModelCard:
     def digest(self) -> str:
         """sha256 over the weights' digests and the code's revision: what can change an output."""
         weights = [[file.member, file.sha256] for file in self.files]
-        return digest(
-            {"name": self.name, "weights": weights, "classes": self.classes, "revision": self.revision}
-        )
+        return digest({"name": self.name, "weights": weights, "classes": self.classes, "revision": self.revision})
 
 
 # ---------------------------------------------------------------------------------------------------------- attacks

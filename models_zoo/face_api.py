@@ -37,9 +37,7 @@ class DenseBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, entry: bool) -> None:
         super().__init__()
-        self.conv0 = (
-            EntryConv(inputs, outputs) if entry else SeparableConv(inputs, outputs, stride=2, bias=True)
-        )
+        self.conv0 = EntryConv(inputs, outputs) if entry else SeparableConv(inputs, outputs, stride=2, bias=True)
         self.conv1, self.conv2, self.conv3 = (SeparableConv(outputs, outputs, bias=True) for _ in range(3))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

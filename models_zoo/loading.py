@@ -1,4 +1,4 @@
-"""load() and identity(): from a card to a ready model, fetched, verified, built, checked; it knows no particular model."""
+"""load() and identity(): from a card to a ready model, fetched, verified, built, checked; it knows no model."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def _check(model: nn.Module, card: ModelCard) -> None:
                 logits = model(probe)
         except Exception as error:  # whatever a user's model raises
             raise ModelError(
-                f"model '{card.name}' cannot take images of {channels}x48x48 ({type(error).__name__}: {error}); it must "
-                "take one or three channels of any size."
+                f"model '{card.name}' cannot take images of {channels}x48x48 ({type(error).__name__}: {error}); "
+                "it must take one or three channels of any size."
             ) from error
         expected = (2, len(card.classes))
         if not isinstance(logits, torch.Tensor) or logits.shape != expected:

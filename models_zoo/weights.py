@@ -62,9 +62,7 @@ def read_tfjs(manifest: Path, shard: Path) -> Weights:
             offset += count * dtype.itemsize
             if quantised:
                 values = values * float(quantised["scale"]) + float(quantised["min"])
-            weights[entry["name"]] = torch.from_numpy(
-                values.reshape(entry["shape"]).astype(_STORED[entry["dtype"]])
-            )
+            weights[entry["name"]] = torch.from_numpy(values.reshape(entry["shape"]).astype(_STORED[entry["dtype"]]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{manifest} and {shard.name} are not a TensorFlow.js model: {error}") from error
     if offset != len(data):
@@ -111,9 +109,7 @@ def fill(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
     own = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in weights.items()}
     counters = {name for name in own if name.endswith("num_batches_tracked")}
-    wrong = sorted(
-        name for name in (own.keys() | given.keys()) - counters if own.get(name) != given.get(name)
-    )
+    wrong = sorted(name for name in (own.keys() | given.keys()) - counters if own.get(name) != given.get(name))
     if wrong:
         name = wrong[0]
         raise ModelError(

@@ -88,11 +88,7 @@ ACTIVE = ModelCard(
     paper=_PAPER,
     year=2023,
     licence=_LICENCE,
-    files=(
-        _file(
-            "active_model.pth", "230e32bf184a77048519763b619be5cf056507c93825314de117fd5c0a9c1aa3", 17_074_383
-        ),
-    ),
+    files=(_file("active_model.pth", "230e32bf184a77048519763b619be5cf056507c93825314de117fd5c0a9c1aa3", 17_074_383),),
     build=build_active,
     accuracy=(
         PublishedAccuracy(0.5046, "fer2013", "validation", 3589, "measured by fer_bench"),

@@ -58,9 +58,7 @@ def models(cards: Iterable[ModelCard], status: Callable[[ModelCard], str]) -> st
         )
         for card in cards
     )
-    return grid(
-        ("model", "task", "classes", "input", "parameters", "clean accuracy", "licence", "weights"), rows
-    )
+    return grid(("model", "task", "classes", "input", "parameters", "clean accuracy", "licence", "weights"), rows)
 
 
 def _best(card: ModelCard) -> str:
@@ -91,9 +89,7 @@ def model(card: ModelCard, status: str) -> str:
         ("file", f"{f.registry} {f.package} {f.version}: {f.member}, {f.size:,} bytes, sha256 {f.sha256}")
         for f in card.files
     ]
-    pairs += [
-        ("accuracy", f"{a.value:.4f} on {a.data} {a.split}, n = {a.n:,} ({a.source})") for a in card.accuracy
-    ]
+    pairs += [("accuracy", f"{a.value:.4f} on {a.data} {a.split}, n = {a.n:,} ({a.source})") for a in card.accuracy]
     if card.contaminated:
         pairs.append(("contaminated?", card.contaminated))
     pairs += [("note", note) for note in card.notes]
@@ -121,9 +117,7 @@ def attacks(cards: Iterable[AttackCard]) -> str:
 def attack(card: AttackCard) -> str:
     """Everything an attack's card says."""
     budget = (
-        "none: it searches the smallest perturbation"
-        if card.minimum_norm
-        else "eps, a budget for pixels in [0, 1]"
+        "none: it searches the smallest perturbation" if card.minimum_norm else "eps, a budget for pixels in [0, 1]"
     )
     pairs = [
         ("attack", card.name),
@@ -144,18 +138,13 @@ def attack(card: AttackCard) -> str:
         ("status", card.status),
         ("version", str(card.version)),
     ]
-    pairs += [
-        ("parameter", f"{p.name}={p.default}: {p.meaning}; {describe_range(p)}") for p in card.parameters
-    ]
+    pairs += [("parameter", f"{p.name}={p.default}: {p.meaning}; {describe_range(p)}") for p in card.parameters]
     return _facts([*pairs, *(("note", note) for note in card.notes)])
 
 
 def datasets(cards: Iterable[DatasetCard]) -> str:
     """One line a data set."""
-    rows = (
-        (c.name, c.title, "yes" if c.needs_path else "no", ", ".join(c.splits) or "-", c.licence)
-        for c in cards
-    )
+    rows = ((c.name, c.title, "yes" if c.needs_path else "no", ", ".join(c.splits) or "-", c.licence) for c in cards)
     return grid(("data set", "what it is", "bring it", "splits", "licence"), rows)
 
 

@@ -75,7 +75,9 @@ def _settings(content: Page) -> list[str]:
     settings = [(s.attack, s.kind, s.norm, s.version, s.parameters) for s in content.settings]
     costs = [(c.model, c.attack, c.seconds, c.forward, c.backward, c.each) for c in content.costs]
     digests = [(d.what, d.name, d.sha256) for d in content.digests]
-    runs = [(run.number, run.command, ", ".join(f"{name} {value}" for name, value in run.facts)) for run in content.runs]
+    runs = [
+        (run.number, run.command, ", ".join(f"{name} {value}" for name, value in run.facts)) for run in content.runs
+    ]
     return [
         "## Attacks as run",
         _table(("attack", "kind", "norm", "version", "parameters"), settings),

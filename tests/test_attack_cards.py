@@ -218,8 +218,6 @@ SETTINGS = st.fixed_dictionaries(
 def test_a_label_can_be_asked_for(settings: dict[str, str]) -> None:
     """What stands in a table, given to --attacks, is the same attack."""
     spec = card().spec(settings, 4 / 255)
-    if settings.get("alpha") == "eps/2":  # 0.00784314: six digits of a number that has more
-        return
     (attack,) = choose_attacks(spec.label, "4/255")
     assert attack.spec == spec
     assert attack.spec.label == spec.label
@@ -297,3 +295,10 @@ def test_the_draws_do_not_depend_on_model_or_subset() -> None:
     assert same.draw_seed == CELL.draw_seed
     assert replace(CELL, seed=1).draw_seed != CELL.draw_seed
     assert 0 <= CELL.draw_seed < 2**63
+
+
+@pytest.mark.parametrize("alpha", ["2/255", "0.00784314", "0.1", "1/3", "5"])
+def test_a_number_in_a_label_reads_back_exactly(alpha: str) -> None:
+    spec = card().spec({"alpha": alpha}, 8 / 255)
+    (attack,) = choose_attacks(spec.label, "8/255")
+    assert attack.spec.params == spec.params

@@ -122,7 +122,6 @@ def test_the_reference_settings_are_the_defaults_and_reach_torchattacks(monkeypa
     assert (spec.integer("steps"), spec.integer("queries")) == (100, 5000)
     built: list[tuple[str, int, int]] = []
     for kind in ("APGD", "APGDT", "FAB", "Square"):
-
         original = getattr(torchattacks, kind).__init__
 
         def spy(self, *args, _kind=kind, _original=original, **settings):

@@ -17,6 +17,7 @@ from toys import SmallConvToy, faces, toy_card, write_csv
 
 import fer_bench
 from fer_bench.cli import main
+from fer_bench.errors import UsageError
 from fer_bench.store import FILE_NAME, ResultStore
 from models_zoo import MODELS
 
@@ -116,8 +117,10 @@ def test_a_wrong_name_or_parameter_is_refused_before_any_work(words: dict[str, s
         ("--n", "few", "--n"),
         ("--batch-size", "x", "'x' is neither 'auto' nor a whole number from 1"),
         ("--batch-size", "0", "whole number from 1"),
+        ("--batch-size", "²", "whole number from 1"),
         ("--batch-size", "-1", "whole number from 1"),
         ("--device", "cuda:99", "--device cuda:99 cannot be used"),
+        ("--device", "meta", "attacks run on cpu and cuda"),
         ("--device", "abacus", "--device abacus cannot be used"),
         ("--rerun", "sometimes", "never"),
         ("--seed", "x", "--seed"),
@@ -324,3 +327,15 @@ def test_a_refusal_of_a_real_process(tmp_path: Path) -> None:
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_models_of_one_name_are_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="two models are called 'toy'"):
+        fer_bench.run(models=[toy_card(), toy_card()], attacks="fgsm", out=tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_unknown_data_set_leaves_no_results_folder_behind(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown data set 'dmeo'. Did you mean demo"):
+        fer_bench.run(models=[toy_card()], attacks="fgsm", data="dmeo", out=tmp_path / "results")
+    assert not (tmp_path / "results").exists()

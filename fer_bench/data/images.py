@@ -32,7 +32,5 @@ def read(path: Path, mode: Mode) -> np.ndarray:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror}); check the path and its permissions."
-        ) from error
+        raise DataError(f"{path} cannot be read ({error.strerror}); check the path and its permissions.") from error
     return decode(content, str(path), mode)

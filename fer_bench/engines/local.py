@@ -38,12 +38,12 @@ def choose_device(text: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(text)
+        if device.type not in AUTO_BATCH:
+            raise RuntimeError(f"attacks run on {' and '.join(AUTO_BATCH)}")
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise UsageError(
-            f"--device {text} cannot be used ({reason}); give auto, cpu, cuda or cuda:N."
-        ) from error
+        raise UsageError(f"--device {text} cannot be used ({reason}); give auto, cpu, cuda or cuda:N.") from error
     return device
 
 
@@ -64,14 +64,10 @@ def run_cell(
     while pending:
         (shard,) = shards(job.images, job.labels, job.ids, pending[:size], size)
         try:
-            result = evaluate_shard(
-                model, shard.to(device, dtype), job.spec, job.program, job.draw_seed
-            ).result
+            result = evaluate_shard(model, shard.to(device, dtype), job.spec, job.program, job.draw_seed).result
         except (torch.OutOfMemoryError, MemoryError) as error:
             if size == 1:
-                raise AttackError(
-                    f"{job.spec.label} does not fit into memory even one image at a time."
-                ) from error
+                raise AttackError(f"{job.spec.label} does not fit into memory even one image at a time.") from error
             size = max(1, min(size, len(pending)) // 2)
             if device.type == "cuda":
                 torch.cuda.empty_cache()

@@ -336,6 +336,6 @@ def test_two_models_of_one_name_are_refused_before_any_work(tmp_path: Path) -> N
 
 
 def test_an_unknown_data_set_leaves_no_results_folder_behind(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="unknown data set 'dmeo'. Did you mean demo"):
+    with pytest.raises(UsageError, match=r"unknown data set 'dmeo'\. Did you mean demo"):
         fer_bench.run(models=[toy_card()], attacks="fgsm", data="dmeo", out=tmp_path / "results")
     assert not (tmp_path / "results").exists()

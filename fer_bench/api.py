@@ -268,7 +268,10 @@ def stored(results: str | Path, cell: str | None = None) -> str:
         fooled = [v.verdict for v in store.verdicts([found.id]) if v.verdict.fooled]
         return listing.grid(
             ("sample", "right", "attacked", found.cell.attack.norm),
-            [(v.sample[:16], classes[v.label], classes[v.attacked_prediction], f"{v.norm or 0:.5f}") for v in fooled],
+            [
+                (recreate.short(v.sample), classes[v.label], classes[v.attacked_prediction], f"{v.norm or 0:.5f}")
+                for v in fooled
+            ],
         )
 
 

@@ -60,13 +60,26 @@ def find_cell(store: ResultStore, prefix: str) -> StoredCell:
 
 
 def find_verdict(store: ResultStore, cell: StoredCell, sample: str) -> Verdict:
-    """The cell's verdict on the sample whose digest begins with `sample`. Raises UsageError where none or several."""
-    found = [v.verdict for v in store.verdicts([cell.id]) if v.verdict.sample.startswith(sample.lower())]
-    exact = [verdict for verdict in found if verdict.sample == sample.lower()]
-    if len(exact or found) == 1:
-        return (exact or found)[0]
+    """The cell's verdict on the sample whose digest begins with `sample`. Raises UsageError where none or several.
+
+    The second of two equal images is named by '#2' after the digest, or after the beginning of it.
+    """
+    beginning, _, copy = sample.lower().partition("#")
+    found = [
+        stored.verdict
+        for stored in store.verdicts([cell.id])
+        if stored.verdict.sample.startswith(beginning) and stored.verdict.sample.partition("#")[2] == copy
+    ]
+    if len(found) == 1:
+        return found[0]
     problem = "is the beginning of no sample" if not found else f"is the beginning of {len(found)} samples"
     raise UsageError(f"'{sample}' {problem} of cell {cell.key}; give more digits of the sha256 of its pixels.")
+
+
+def short(sample: str) -> str:
+    """A sample's name with a digest of 16 digits, enough to find it by."""
+    digest, mark, copy = sample.partition("#")
+    return digest[:16] + mark + copy
 
 
 def recreate(

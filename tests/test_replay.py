@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 from toys import CLASSES, SmallConvToy, faces, toy_card, write_csv
 
-from fer_bench import api
+from fer_bench import api, recreate
 from fer_bench.cli import main
 from fer_bench.errors import DataError, StoreError, UsageError
 from fer_bench.registry import Registry
@@ -112,6 +112,18 @@ def test_what_names_no_cell_or_sample_or_several_is_said_in_one_line(results):
         api.replay(results, cell.key, "zz")
     with pytest.raises(UsageError, match="is the beginning of 12 samples"):
         api.replay(results, cell.key, "")
+
+
+def test_the_second_of_two_equal_images_is_named_by_its_mark(results, tmp_path, monkeypatch):
+    pixels = list(faces(3))
+    write_csv(tmp_path / "twice" / "fer2013.csv", [*pixels, pixels[1]], [0, 1, 2, 5])
+    api.run_cells("conv-toy", "fgsm", f"fer2013:{tmp_path / 'twice'}:test", eps="1/255", out=tmp_path / "again")
+    cell, verdicts = cells(tmp_path / "again")[0]
+    second = next(v for v in verdicts if v.sample.endswith("#2"))
+    first = next(v for v in verdicts if v.sample == second.sample[:-2])
+    for verdict in (first, second):
+        name = recreate.short(verdict.sample)
+        assert api.replay(tmp_path / "again", cell.key, name).stored == verdict
 
 
 def test_the_command_lists_cells_then_samples_then_replays(results):

@@ -173,7 +173,7 @@ def _triptych(clean: np.ndarray, adversarial: np.ndarray) -> Image.Image:
     sheet = Image.new("RGB", (3 * width * factor + 2 * 8, height * factor), "white")
     for number, panel in enumerate(panels):
         pixels = np.clip(panel * 255, 0, 255).round().astype(np.uint8).transpose(1, 2, 0)
-        image = Image.fromarray(pixels[..., 0], "L").convert("RGB") if pixels.shape[2] == 1 else Image.fromarray(pixels)
+        image = Image.fromarray(pixels[..., 0]).convert("RGB") if pixels.shape[2] == 1 else Image.fromarray(pixels)
         enlarged = image.resize((width * factor, height * factor), Image.Resampling.NEAREST)
         sheet.paste(enlarged, (number * (width * factor + 8), 0))
     return sheet

@@ -45,13 +45,13 @@ def _board(board: BoardTable) -> list[str]:
         for place, column in enumerate(board.columns)
         if column.kind != "robust macro"
     ]
-    badges = [f"- {row.name}: {note.code}. {note.reason}" for row in board.rows for note in row.badges]
+    notes = [f"- {_text(note.code)}: {_text(note.reason)} ({_text(note.about)})" for note in board.notes]
     return [
         f"## {_text(board.data)}, n = {board.n}",
         f"Per cent, with 95 % Wilson intervals. {_text(board.ranking)} Models stand in that order. A worst case is per "
         "sample, over the attacks at that norm and eps. Median norms are over images that were right before.",
         _table(header, rows),
-        *(["\n".join(_text(badge).replace("\\- ", "- ") for badge in badges)] if badges else []),
+        *(["\n".join(notes)] if notes else []),
     ]
 
 

@@ -55,3 +55,12 @@ def test_the_report_verb_writes_markdown_for_a_name_in_md(tmp_path):
     make(tmp_path / "results", Made([0.01]))
     page = api.report(tmp_path / "results", tmp_path / "deep" / "page.md")
     assert page.read_text(encoding="utf-8").startswith("# Robustness of FER models, protocol v1")
+
+
+def test_flags_stand_below_the_table_with_what_they_are_about(tmp_path):
+    text = as_markdown(
+        make(tmp_path, Made([0.01, NEVER], zero_gradient_rows=6), Made([0.001], pgd(0.5 / 255), model="b"))
+    )
+    notes = [line for line in text.splitlines() if line.startswith("- ")]
+    assert any("zero gradient" in line and "pgd@8/255" in line for line in notes)
+    assert any("below 8 bits" in line for line in notes)

@@ -72,6 +72,7 @@ def _file(member: str, sha256: str, size: int) -> PackageFile:
 
 _CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 _LICENCE = "conflicting: MIT in the package's metadata, GPL-3.0 in its bundled LICENSE"
+_YEAR_NOTE = "The year is a guess: the dates inside the package say nothing."
 _LICENCE_NOTE = (
     "Licence conflict: the package's metadata says MIT, its bundled LICENSE is the GPL v3; ask its author "
     "before redistributing anything of it."
@@ -97,7 +98,7 @@ ACTIVE = ModelCard(
     ),
     family="plain convolutional net",
     trained_on="FER2013 and CK+",
-    notes=(_LICENCE_NOTE, "Against the package's own module on 20 tensors of 48x48: difference 0."),
+    notes=(_LICENCE_NOTE, _YEAR_NOTE, "Against the package's own module on 20 tensors of 48x48: difference 0."),
 )
 
 LAST_ACTIVE = ModelCard(
@@ -127,6 +128,7 @@ LAST_ACTIVE = ModelCard(
     trained_on="unknown",
     notes=(
         _LICENCE_NOTE,
+        _YEAR_NOTE,
         "The package holds no definition of this net: one hidden layer, read off the weights, not two.",
     ),
 )

@@ -36,6 +36,7 @@ __all__ = [
     "choose_models",
     "describe",
     "fetch",
+    "leaderboard",
     "listing",
     "load",
     "open_data",
@@ -45,7 +46,6 @@ __all__ = [
     "run",
     "run_cells",
     "stored",
-    "table",
     "weights",
 ]
 
@@ -55,10 +55,10 @@ LEADERBOARD_NAME = "leaderboard.csv"
 
 @dataclass(frozen=True)
 class RunResult:
-    """What `run_cells` did and where it wrote."""
+    """What `run_cells` did, where it wrote, and everything that the results folder now holds."""
 
     summary: Summary
-    folder: Path
+    frames: tables.Frames
     report: Path
     leaderboard: Path
 
@@ -155,16 +155,11 @@ def run_cells(
     with ResultStore(folder) as store:
         origin = provenance.collect(command or "fer_bench.run(...)", where)
         summary = run_matrix([_entrant(card) for card in cards], chosen, evalset, store, plan, origin)
-        board = _publish(store, folder / REPORT_NAME)
-    return RunResult(summary, folder, board, folder / LEADERBOARD_NAME)
-
-
-def _publish(store: ResultStore, page: Path) -> Path:
-    """Writes the leaderboard's csv beside the store and the page where asked; returns the page's path."""
-    frames = tables.collect(store)
-    leaderboard.write_csv(frames, store.folder / LEADERBOARD_NAME)
-    leaderboard.write_html(frames, page)
-    return page
+        frames = tables.collect(store)
+    done = RunResult(summary, frames, folder / REPORT_NAME, folder / LEADERBOARD_NAME)
+    leaderboard.write_csv(frames, done.leaderboard)
+    leaderboard.write_html(frames, done.report)
+    return done
 
 
 def run(
@@ -204,7 +199,7 @@ def run(
     )
     for failure in done.summary.failures:
         print(f"{failure.model}, {failure.attack}: {failure.error}", file=sys.stderr)
-    return tables.leaderboard(load(out))
+    return tables.leaderboard(done.frames)
 
 
 def load(results: str | Path = "results") -> tables.Frames:
@@ -305,11 +300,6 @@ def weights(card: ModelCard) -> str:
     kinds = " and ".join(dict.fromkeys({"pypi": "PyPI", "npm": "npm"}[file.registry] for file in card.files))
     here = all(fetch.cached(file) is not None for file in card.files)
     return "in the cache" if here else f"{kinds} package, {sum(f.size for f in card.files) / 2**20:.1f} MiB to fetch"
-
-
-def table(results: str | Path = "results") -> str:
-    """The leaderboard of a results folder as text for a terminal."""
-    return leaderboard.as_text(load(results))
 
 
 def report(results: str | Path = "results", output: str | Path | None = None) -> Path:

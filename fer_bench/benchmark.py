@@ -122,7 +122,6 @@ def _missing(
     tasks: list[_Task] = []
     present = 0
     failures: list[Failure] = []
-    stored = {found.key: found for found in store.cells()}
     for entrant in entrants:
         classes = match(entrant.card.classes, data.classes)
         for attack in attacks:
@@ -132,7 +131,7 @@ def _missing(
             if status == "done" and plan.rerun != "all":
                 present += 1
             elif status == "failed" and plan.rerun == "never":
-                failures.append(Failure(card.name, attack.spec.label, stored[cell.key].error))
+                failures.append(Failure(card.name, attack.spec.label, store.error(cell.key)))
             else:
                 again = status == "failed" or (status == "done" and plan.rerun == "all")
                 tasks.append(_Task(entrant, attack, cell, _context(card, attack.spec, data, classes), classes, again))

@@ -107,7 +107,7 @@ def run(models: str, attacks: str, data: str, eps: str | None, n: int | None, ou
     from fer_bench import api
 
     done = api.run_cells(models, attacks, data, eps=eps, n=n, out=out, command=_command(), **options)
-    click.echo(api.table(done.folder))
+    click.echo(api.leaderboard.as_text(done.frames))
     for failure in done.summary.failures:
         click.echo(f"failed: {failure.model}, {failure.attack}: {' '.join(failure.error.split())}", err=True)
     summary = done.summary

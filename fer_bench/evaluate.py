@@ -137,7 +137,6 @@ class _Attempt:
         self.first_query = torch.zeros(count, dtype=torch.int64, device=device)
         self.forwards = torch.zeros(count, dtype=torch.int64, device=device)
         self.backwards = torch.zeros(count, dtype=torch.int64, device=device)
-        self.attacked = torch.zeros(count, dtype=torch.bool, device=device)
         self.unconfirmed = torch.zeros(0, dtype=torch.int64, device=device)
         self.backward_rows = 0
         self.zero_gradient_rows = 0
@@ -157,7 +156,6 @@ class _Attempt:
         except Exception as error:  # torchattacks raises whatever numpy or torch raised inside it
             raise AttackError(f"{spec.label or spec.name} broke: {type(error).__name__}: {error}") from error
         seen = observer.recording
-        self.attacked[rows] = True
         self.forwards[rows] += seen.forwards
         self.backwards[rows] += seen.backwards
         self.backward_rows += observer.backward_rows
@@ -201,7 +199,7 @@ class _Attempt:
 
     def verdict(self, i: int, clean_prediction: int) -> Verdict:
         """The verdict of the shard's sample number `i`."""
-        fooled, attacked = bool(self.fooled[i]), bool(self.attacked[i])
+        fooled = bool(self.fooled[i])
         return Verdict(
             sample=self.shard.ids[i],
             label=int(self.shard.labels[i]),
@@ -212,18 +210,15 @@ class _Attempt:
             eight_bit=bool(self.eight_bit[i]) if fooled else None,
             first_query=int(self.first_query[i]) if fooled else None,
             forwards=int(self.forwards[i]) + 1,
-            backwards=int(self.backwards[i]) if attacked else 0,
+            backwards=int(self.backwards[i]),
         )
 
 
-def shards(
-    images: torch.Tensor, labels: Sequence[int], ids: Sequence[str], wanted: Sequence[int], size: int
-) -> Iterator[Shard]:
-    """Cuts the samples at positions `wanted` into shards of at most `size`, in order."""
-    for start in range(0, len(wanted), size):
-        at = list(wanted[start : start + size])
-        yield Shard(
-            images=images[at],
-            labels=torch.tensor([labels[i] for i in at], dtype=torch.int64),
-            ids=tuple(ids[i] for i in at),
-        )
+def shard_of(images: torch.Tensor, labels: Sequence[int], ids: Sequence[str], positions: Sequence[int]) -> Shard:
+    """The samples at `positions` as one shard, in that order."""
+    at = list(positions)
+    return Shard(
+        images=images[at],
+        labels=torch.tensor([labels[i] for i in at], dtype=torch.int64),
+        ids=tuple(ids[i] for i in at),
+    )

@@ -160,6 +160,12 @@ class ResultStore:
             row = self._db.execute("select status from cell where key = ? order by attempt desc", [key]).fetchone()
         return row[0] if row else None
 
+    def error(self, key: str) -> str:
+        """What stopped the latest attempt at a cell; empty where nothing did."""
+        with self._guard():
+            row = self._db.execute("select error from cell where key = ? order by attempt desc", [key]).fetchone()
+        return row[0] if row else ""
+
     def begin(self, cell: Cell, context: CellContext, run_id: int, again: bool) -> int:
         """Opens a cell for writing and returns its number: the latest attempt, or with `again` a new one."""
         with self._transaction() as db:

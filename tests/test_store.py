@@ -606,3 +606,14 @@ def test_a_run_killed_in_the_middle_goes_on_where_it_stopped(tmp_path: Path) -> 
     again: list[int] = []
     in_process(out, again)
     assert again == []
+
+
+def test_the_error_of_a_cell_is_that_of_its_latest_attempt(folder: Path) -> None:
+    """`cells` prefers the finished attempt; what `--rerun never` tells must be why the last one failed."""
+    store, run_id, number = opened(folder)
+    with store:
+        store.finish(number)
+        assert store.error(CELL.key) == ""
+        store.finish(store.begin(CELL, CONTEXT, run_id, again=True), "no luck")
+        assert (store.status(CELL.key), store.error(CELL.key)) == ("failed", "no luck")
+        assert store.error("no such cell") == ""

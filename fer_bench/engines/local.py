@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fer_bench.errors import AttackError, UsageError
-from fer_bench.evaluate import Program, evaluate_shard, shards
+from fer_bench.evaluate import Program, evaluate_shard, shard_of
 from fer_bench.types import AttackSpec, ShardResult
 
 #: Starting batch for --batch-size auto; the largest that still helps, halved where it does not fit.
@@ -62,7 +62,7 @@ def run_cell(
     size = batch_size or AUTO_BATCH.get(device.type, 64)
     pending = list(wanted)
     while pending:
-        (shard,) = shards(job.images, job.labels, job.ids, pending[:size], size)
+        shard = shard_of(job.images, job.labels, job.ids, pending[:size])
         try:
             result = evaluate_shard(model, shard.to(device, dtype), job.spec, job.program, job.draw_seed).result
         except (torch.OutOfMemoryError, MemoryError) as error:

@@ -1,15 +1,10 @@
-"""The attacks: one registry of cards. It knows no model, no data set and no page."""
+"""The attacks: cards, suites, curves, and how they are asked for. It knows no model, no data set and no page."""
 
 from __future__ import annotations
 
-from attacks import autoattack, cw, gradient
 from attacks.card import AttackCard
-from fer_bench.registry import Registry
+from attacks.choose import choose_attacks
+from attacks.registry import ATTACKS
+from attacks.suites import SUITES, SuiteCard
 
-__all__ = ["ATTACKS", "AttackCard"]
-
-#: Every attack by name; third-party packages add theirs through the entry-point group "ferbench.attacks".
-ATTACKS: Registry[AttackCard] = Registry("attack", "ferbench.attacks")
-
-for _card in (*gradient.CARDS, *autoattack.CARDS, *cw.CARDS):
-    ATTACKS.register(_card.name, _card)
+__all__ = ["ATTACKS", "SUITES", "AttackCard", "SuiteCard", "choose_attacks"]

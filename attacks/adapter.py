@@ -18,8 +18,10 @@ Call = Callable[[torch.Tensor, torch.Tensor], "torch.Tensor | None"]
 
 
 def build(kind: str, observer: Observer, **settings: Any) -> Any:
-    """A fresh torchattacks object of class `kind` that attacks `observer`."""
+    """A fresh torchattacks object of class `kind` that attacks `observer`, in the direction of its goal."""
     attack = getattr(torchattacks, kind)(observer, **settings)
+    if observer.targets is not None:
+        attack.set_mode_targeted_by_label(quiet=True)
     attack.set_device(observer.images.device)
     return attack
 

@@ -1,4 +1,4 @@
-"""AutoAttack and its parts at the reference settings: APGD, targeted APGD, targeted FAB, Square. Cards and programs.
+"""AutoAttack's parts at the reference settings: APGD, targeted APGD, targeted FAB, Square. Cards and programs.
 
 torchattacks.AutoAttack runs 10 steps where the reference (Croce and Hein, ICML 2020, arXiv:2003.01690) runs 100, and
 asks for 9 target classes whatever the model has. Here each restart and each target class is one call on a fixed set
@@ -107,13 +107,6 @@ def _square(spec: AttackSpec, observer: Observer) -> None:
         observer.attack(call, stream=f"square {restart}", rows="shrinking")
 
 
-def _autoattack(spec: AttackSpec, observer: Observer) -> None:
-    _apgd_ce(spec, observer)
-    _apgd_t(spec, observer)
-    _fab_t(spec, observer)
-    _square(spec, observer)
-
-
 _APGD_PARAMETERS = (steps(100), RESTARTS, _RHO, _EOT)
 
 CARDS = (
@@ -193,23 +186,5 @@ CARDS = (
         rows="shrinking",
         draws="per row at the start, then one window a query shared by all rows and keyed by the query",
         notes=("Its windows never cover the last row or column, in the reference code as in torchattacks.",),
-    ),
-    AttackCard(
-        name="autoattack",
-        title="AutoAttack, standard version, at the reference settings",
-        source="Croce and Hein, ICML 2020, arXiv:2003.01690; torchattacks' parts, not its AutoAttack",
-        norms=("Linf",),
-        parameters=(steps(100), _QUERIES, RESTARTS, _RHO, _EOT, _ALPHA_MAX, _ETA, _BETA, _P_INIT),
-        forwards="about (K + 2 (K - 1)) x steps + queries",
-        backwards="about (2 K - 1) x steps",
-        program=_autoattack,
-        rows="shrinking",
-        draws="as its parts",
-        status="corrected",
-        notes=(
-            "torchattacks.AutoAttack never passes its steps on, so that its parts run 10; here they run 100.",
-            _CLASSES_NOTE,
-            "Order: apgd-ce, apgd-t, fab-t, square; each attacks what the ones before left standing.",
-        ),
     ),
 )

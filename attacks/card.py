@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fer_bench.attack import Attack, Program
 from fer_bench.errors import UsageError
-from fer_bench.observer import Observer
+from fer_bench.labels import EXPRESSIONS, expression
 from fer_bench.registry import unknown_name
+from fer_bench.setwise import Fit
 from fer_bench.types import AttackSpec, Norm, Parameter, Params, ParamValue, Record, Rows, parse_number
 
 #: A step written in terms of the budget: "eps/4", "eps*2.5/50".
@@ -21,7 +23,8 @@ _OF_EPS = re.compile(r"eps(?:\*(?P<times>[0-9.]+))?(?:/(?P<over>[0-9.]+))?")
 class AttackCard:
     """An attack: its settings, what it costs, what may be done around it, and the program that runs it.
 
-    `norms`: the norms it serves, the first by default. `rows`, `freeze`, `record`, `draws`: the design's table (see
+    `norms`: the norms it serves, the first by default. `targeted`: it can aim at a class. `fit`: its set-level stage.
+    `rows`, `freeze`, `record`, `draws`: the design's table (see
     docs/design/observer.md). `forwards` and `backwards`: per sample that does not fall, in terms of its parameters,
     K classes. `status`: "ok", or "corrected" with what was wrong and what was done in `notes`.
     """
@@ -33,7 +36,9 @@ class AttackCard:
     parameters: tuple[Parameter, ...]
     forwards: str
     backwards: str
-    program: Callable[[AttackSpec, Observer], None] = field(repr=False, compare=False)
+    program: Program = field(repr=False, compare=False)
+    fit: Fit | None = field(default=None, repr=False, compare=False)
+    targeted: bool = False
     gradient: bool = True
     rows: Rows = "aligned"
     freeze: bool = True
@@ -47,6 +52,24 @@ class AttackCard:
     def minimum_norm(self) -> bool:
         """True where the attack has no budget and searches the smallest perturbation."""
         return self.record == "smallest"
+
+    @property
+    def regional(self) -> bool:
+        """True where the attack can be confined to a region of the face: it spends a Linf or L2 budget."""
+        return not self.minimum_norm and self.norms[0] in ("Linf", "L2")
+
+    def attack(self, overrides: Mapping[str, str], eps: float | None = None) -> Attack:
+        """The attack with every parameter set, ready to run; see `spec`."""
+        return Attack(self.spec(overrides, eps), self.program, self.fit)
+
+    def check(self, spec: AttackSpec, shape: Sequence[int]) -> None:
+        """Refuses settings that images of `shape` (channels, height, width) cannot hold. Raises UsageError."""
+        pixels = shape[1] * shape[2]
+        if spec.norm == "L0" and not spec.minimum_norm and spec.threat.eps > pixels:
+            raise UsageError(
+                f"{spec.name}: eps={spec.threat.eps:g} cannot be used on images of {shape[1]}x{shape[2]}; an L0 budget "
+                f"is a number of pixels from 1 to {pixels}."
+            )
 
     def norm(self, overrides: Mapping[str, str]) -> Norm:
         """The norm that these settings ask for. Raises UsageError for one the attack does not serve."""
@@ -62,23 +85,31 @@ class AttackCard:
         `eps` is the budget in [0, 1] pixel units where `overrides` does not name one. Raises UsageError, naming the
         parameter and its range, before any work is done.
         """
-        known = [parameter.name for parameter in self.parameters]
-        allowed = [*known, "norm", *([] if self.minimum_norm else ["eps"])]
+        bounded = not self.minimum_norm or "eps" in overrides
+        allowed = [*(p.name for p in self.parameters), "norm", "eps"]
+        allowed += ["target"] if self.targeted else []
+        allowed += ["region"] if self.regional else []
         for name in overrides:
             if name not in allowed:
                 raise unknown_name(f"parameter of {self.name}", name, allowed)
         norm = self.norm(overrides)
         values: list[tuple[str, ParamValue]] = []
-        if not self.minimum_norm:
-            eps = _budget(self.name, norm, overrides.get("eps", eps))
+        if bounded:
+            eps = budget(self.name, norm, overrides.get("eps", eps))
             values.append(("eps", eps))
+        else:
+            eps = None
         values += [(p.name, _value(self.name, p, overrides.get(p.name), eps)) for p in self.parameters]
+        if "target" in overrides:
+            values.append(("target", _target(self.name, overrides["target"])))
+        if "region" in overrides:
+            values.append(("region", overrides["region"]))
         return AttackSpec(
             name=self.name,
             norm=norm,
             params=tuple(values),
             version=self.version,
-            record=self.record,
+            record="first" if bounded else self.record,
             label=self._label(norm, tuple(values), eps),
         )
 
@@ -92,6 +123,7 @@ class AttackCard:
         ]
         if norm != self.norms[0]:
             odd.insert(0, f"norm={norm}")
+        odd += [f"{name}={chosen[name]}" for name in ("target", "region") if name in chosen]
         if len(odd) == 1 and odd[0].startswith("steps="):
             return f"{self.name}-{chosen['steps']}"
         return f"{self.name}({','.join(odd)})" if odd else self.name
@@ -105,18 +137,38 @@ def _text(value: ParamValue) -> str:
     return next(text for text in written if parse_number(text) == value)
 
 
-def _budget(attack: str, norm: Norm, given: str | float | None) -> float:
-    high = 1.0 if norm == "Linf" else 1000.0
-    expected = f"a number above 0 and at most {high:g} in [0, 1] pixel units, such as 8/255"
+#: The largest budget of each norm, and how a budget of it is written.
+_BUDGETS: dict[Norm, tuple[float, str]] = {
+    "Linf": (1.0, "a number above 0 and at most 1 in [0, 1] pixel units, such as 8/255"),
+    "L2": (1000.0, "a number above 0 and at most 1000 in [0, 1] pixel units, such as 0.5"),
+    "L1": (1e6, "a number above 0 and at most 1000000 in [0, 1] pixel units, such as 10"),
+    "L0": (1e6, "a whole number of pixels from 1"),
+    "flow": (1000.0, "a number of pixels above 0, such as 1"),
+    "severity": (5.0, "a whole number from 1 to 5"),
+}
+
+
+def budget(attack: str, norm: Norm, given: str | float | None) -> float:
+    """The budget that was `given`, checked against the range of its norm. Raises UsageError."""
+    high, expected = _BUDGETS[norm]
     if given is None:
         raise UsageError(f"{attack} needs a budget: give eps, {expected}.")
     try:
         eps = given if isinstance(given, float) else parse_number(str(given))
     except (ValueError, ZeroDivisionError):
         eps = math.nan
-    if not 0 < eps <= high:
+    whole = norm not in ("L0", "severity") or eps == int(eps if math.isfinite(eps) else 0)
+    if not 0 < eps <= high or not whole:
         raise UsageError(f"{attack}: eps={given} cannot be used; eps is {expected}.")
     return eps
+
+
+def _target(attack: str, given: str) -> str:
+    words = ("least-likely", "random", *EXPRESSIONS)
+    word = expression(given)
+    if word not in words:
+        raise UsageError(f"{attack}: target={given} cannot be used; it is one of {', '.join(words)}.")
+    return word
 
 
 def _value(attack: str, parameter: Parameter, given: str | None, eps: float | None) -> ParamValue:

@@ -11,7 +11,7 @@ import torch
 
 from attacks.card import AttackCard
 from attacks.gradient import steps
-from fer_bench.observer import Observer, margins
+from fer_bench.observer import Observer
 from fer_bench.types import AttackSpec, Parameter
 
 #: Pixels are squeezed into [SQUEEZE, 1 - SQUEEZE], where the inverse tanh is finite and its slope is not zero.
@@ -21,7 +21,6 @@ SQUEEZE = 1e-6
 def carlini_wagner_l2(
     observer: Observer,
     images: torch.Tensor,
-    labels: torch.Tensor,
     c: float,
     kappa: float,
     steps: int,
@@ -29,7 +28,8 @@ def carlini_wagner_l2(
 ) -> None:
     """Minimises |x - x0|^2 + c max(margin(x) + kappa, 0) over w, x = (tanh(w) + 1) / 2, with Adam.
 
-    Carlini and Wagner, S&P 2017, arXiv:1608.04644, section VI-A, with c fixed. `images` `(batch, channels, height,
+    Carlini and Wagner, S&P 2017, arXiv:1608.04644, section VI-A, with c fixed; the margin is the Observer's, negative
+    where the attack has succeeded, so that it serves targeted goals too. `images` `(batch, channels, height,
     width)` in [0, 1]. A sample stops, for itself alone, when its best cost has not fallen for `patience(steps)` steps
     (the authors' code stops at the first rise between checks; while Adam still swings, that is too early). Every
     iterate is a query, so the Observer keeps the smallest that fools.
@@ -37,13 +37,13 @@ def carlini_wagner_l2(
     w = torch.atanh(images.clamp(SQUEEZE, 1 - SQUEEZE) * 2 - 1)
     moment, second_moment = torch.zeros_like(w), torch.zeros_like(w)
     best_cost = torch.full_like(images[:, 0, 0, 0], torch.inf)
-    waited = torch.zeros_like(labels)
+    waited = torch.zeros_like(best_cost)
     for step in range(1, steps + 1):
         w.requires_grad_()
         with torch.enable_grad():
             adversarial = (torch.tanh(w) + 1) / 2
             size = (adversarial - images).square().flatten(1).sum(1)
-            hinge = (margins(observer(adversarial), labels) + kappa).clamp_min(0)
+            hinge = (observer.margins(observer(adversarial)) + kappa).clamp_min(0)
             cost = size + c * hinge
             (gradient,) = torch.autograd.grad(cost.sum(), w)
         w = w.detach()
@@ -59,7 +59,7 @@ def carlini_wagner_l2(
             if not bool(going.any()):
                 return
             observer.narrow(going)
-            w, images, labels = w[going], images[going], labels[going]
+            w, images = w[going], images[going]
             moment, second_moment = moment[going], second_moment[going]
             best_cost, waited = best_cost[going], waited[going]
 
@@ -74,7 +74,6 @@ def _cw(spec: AttackSpec, observer: Observer) -> None:
         carlini_wagner_l2(
             observer,
             images,
-            labels,
             c=spec.number("c"),
             kappa=spec.number("kappa"),
             steps=spec.integer("steps"),
@@ -99,6 +98,7 @@ CARDS = (
         forwards="steps",
         backwards="steps",
         program=_cw,
+        targeted=True,
         rows="own",
         freeze=False,
         record="smallest",

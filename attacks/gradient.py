@@ -64,6 +64,7 @@ CARDS = (
         forwards="1 + 1 (the returned image)",
         backwards="1",
         program=_fgsm,
+        targeted=True,
         notes=("Its only adversarial image is never queried by torchattacks; it is scored here.",),
     ),
     AttackCard(
@@ -75,6 +76,7 @@ CARDS = (
         forwards="steps + 1",
         backwards="steps",
         program=_bim,
+        targeted=True,
     ),
     AttackCard(
         name="pgd",
@@ -85,6 +87,7 @@ CARDS = (
         forwards="restarts x (steps + 1)",
         backwards="restarts x steps",
         program=_pgd,
+        targeted=True,
         draws="per row",
     ),
     AttackCard(
@@ -100,6 +103,7 @@ CARDS = (
         forwards="steps + 1",
         backwards="steps",
         program=_mifgsm,
+        targeted=True,
         notes=("A sample whose gradient is exactly zero stops moving (0/0 in the normalisation): it is flagged.",),
     ),
     AttackCard(
@@ -111,6 +115,7 @@ CARDS = (
         forwards="restarts x (steps + 1)",
         backwards="restarts x steps",
         program=_pgdl2,
+        targeted=True,
         draws="per row",
         status="corrected",
         notes=("torchattacks divides by the gradient's norm + 1e-10, which stalls confident models; here + 1e-30.",),

@@ -17,7 +17,8 @@ import torchattacks
 
 from attacks import ATTACKS
 from fer_bench.data import open_data
-from fer_bench.engines.local import CellJob, run_cell
+from fer_bench.engines.job import cell_job
+from fer_bench.engines.local import run_cell
 from fer_bench.evaluate import prepare
 from fer_bench.labels import match
 from models_zoo import MODELS
@@ -44,8 +45,8 @@ def main() -> None:
     eps = (float(sys.argv[3]) if len(sys.argv) > 3 else 2.0) / 255
     card, attack = MODELS.get(name), ATTACKS.get("pgd")
     data = open_data(f"fer2013:{folder}:validation", n)
-    to_model = match(card.classes, data.classes).to_model
-    labels = torch.tensor([to_model[label] for label in data.labels.tolist()])
+    classes = match(card.classes, data.classes)
+    labels = torch.tensor([classes.to_model[label] for label in data.labels.tolist()])
     model = prepare(load(card))
     counter = Counter(model)
 
@@ -60,8 +61,7 @@ def main() -> None:
 
     counter.rows = 0
     started = time.perf_counter()
-    spec = attack.spec({"steps": "50"}, eps)
-    job = CellJob(spec, attack.program, data.images, tuple(labels.tolist()), data.ids, draw_seed=1)
+    job = cell_job(attack.attack({"steps": "50"}, eps), 1, data, classes, card.classes)
     results = list(run_cell(job, model, range(n), torch.device("cpu"), 64))
     seconds, rows = time.perf_counter() - started, counter.rows
     robust = sum(v.clean_right and not v.fooled for part in results for v in part.verdicts)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attacks import ATTACKS
-from attacks.request import AttackRequest, parse_attacks
-from fer_bench import fetch, protocol, provenance, recreate
-from fer_bench.benchmark import Attack, Entrant, Plan, Rerun, Summary, run_matrix
+from attacks import ATTACKS, SUITES, choose_attacks
+from attacks.choose import attack_again, check
+from attacks.suites import suite_of
+from fer_bench import fetch, provenance, recreate
+from fer_bench.benchmark import Entrant, Plan, Rerun, Summary, run_matrix
 from fer_bench.data import DATASETS, open_data, parse_source
 from fer_bench.engines.local import choose_device
 from fer_bench.errors import UsageError
+from fer_bench.outcomes import Verdict
 from fer_bench.recreate import Replay
 from fer_bench.store import ResultStore
-from fer_bench.types import ModelCard, ThreatModel, Verdict
+from fer_bench.types import ModelCard
 from models_zoo import MODELS
 from models_zoo.loading import identity
 from models_zoo.loading import load as load_model
@@ -30,6 +32,7 @@ __all__ = [
     "ATTACKS",
     "DATASETS",
     "MODELS",
+    "SUITES",
     "Replay",
     "RunResult",
     "choose_attacks",
@@ -46,6 +49,7 @@ __all__ = [
     "run",
     "run_cells",
     "stored",
+    "suite_of",
     "weights",
 ]
 
@@ -86,39 +90,6 @@ def choose_models(names: str | Iterable[str | ModelCard]) -> list[ModelCard]:
     return list(unique.values())
 
 
-def choose_attacks(text: str | Iterable[str], eps: str | None = None) -> list[Attack]:
-    """The attacks of 'all' or of a list such as "pgd(steps=50,eps=4/255),cw", one per budget.
-
-    A budget attack without an eps of its own is run at every budget of `eps` of its norm (protocol v1's defaults
-    where None); a minimum-norm attack is run once. Raises UsageError before any work.
-    """
-    joined = text if isinstance(text, str) else ",".join(text)
-    budgets = protocol.parse_eps(eps)
-    chosen: dict[tuple[object, ...], Attack] = {}
-    for request in parse_attacks(joined):
-        names = ATTACKS.names() if request.name == "all" else [request.name]
-        if request.name == "all" and request.settings:
-            raise UsageError("'all' takes no parameters; name the attack that they are for.")
-        for name in names:
-            for attack in _budgeted(AttackRequest(name, request.settings), budgets):
-                spec = attack.spec
-                chosen[(spec.name, spec.norm, spec.params, spec.version)] = attack
-    return list(chosen.values())
-
-
-def _budgeted(request: AttackRequest, budgets: Sequence[ThreatModel]) -> list[Attack]:
-    """One attack for each budget it is asked for; 'pgd-10' is pgd(steps=10)."""
-    name, settings = request.name, dict(request.settings)
-    stem, dash, count = name.rpartition("-")
-    if name not in ATTACKS and dash and count.isdigit() and stem in ATTACKS and "steps" not in settings:
-        name, settings = stem, {**settings, "steps": count}
-    card = ATTACKS.get(name)
-    if card.minimum_norm or "eps" in settings:
-        return [Attack(card.spec(settings), card.program)]
-    norm = card.norm(settings)
-    return [Attack(card.spec(settings, b.eps), card.program) for b in budgets if b.norm == norm]
-
-
 def _entrant(card: ModelCard) -> Entrant:
     return Entrant(card, identity(card), lambda: _fetch(card), lambda: load_model(card))
 
@@ -133,6 +104,7 @@ def run_cells(
     data: str = "demo",
     *,
     eps: str | None = None,
+    target: str | None = None,
     n: int | None = None,
     out: str | Path = "results",
     device: str = "auto",
@@ -143,7 +115,7 @@ def run_cells(
 ) -> RunResult:
     """Runs the missing cells of the matrix and writes the report; `run` describes the parameters."""
     cards = choose_models(models)
-    chosen = choose_attacks(attacks, eps)
+    chosen = choose_attacks(attacks, eps, target)
     if batch_size is not None and batch_size < 1:
         raise UsageError(f"--batch-size {batch_size} cannot be used; give auto or a whole number from 1.")
     if n is not None and n < 1:
@@ -152,6 +124,7 @@ def run_cells(
     plan = Plan(device=where, seed=seed, batch_size=batch_size, rerun=rerun)
     folder = Path(out)
     evalset = open_data(data, n)
+    check(chosen, evalset.images.shape[1:])
     with ResultStore(folder) as store:
         origin = provenance.collect(command or "fer_bench.run(...)", where)
         summary = run_matrix([_entrant(card) for card in cards], chosen, evalset, store, plan, origin)
@@ -168,6 +141,7 @@ def run(
     data: str = "demo",
     *,
     eps: str | None = None,
+    target: str | None = None,
     n: int | None = None,
     out: str | Path = "results",
     device: str = "auto",
@@ -178,9 +152,11 @@ def run(
     """Benchmarks models under attacks and returns the leaderboard of `out`, one row per model and data set.
 
     `models`: 'all', names separated by commas, or a sequence of names and ModelCards of your own. `attacks`: such as
-    "pgd,cw" or "pgd(steps=50,eps=4/255)". `data`: NAME[:PATH[:SPLIT]]. `eps`: budgets such as "2/255,8/255,L2:0.5",
-    in [0, 1] pixel units. `n`: the n images of smallest pixel digest; None takes all. `device`: auto, cpu, cuda.
-    `batch_size` None is automatic and cannot change a verdict beyond rounding. `rerun`: never, failed or all.
+    "pgd,cw" or "pgd(steps=50,eps=4/255)" or a suite. `data`: NAME[:PATH[:SPLIT]]. `eps`: budgets such as
+    "2/255,8/255,L2:0.5", in [0, 1] pixel units, or curves such as "0.25/255:16/255:log8". `target`: the class that
+    attacks aim at, a word, 'least-likely' or 'random'; None: any wrong class. `n`: the n images of smallest pixel
+    digest; None takes all. `device`: auto, cpu, cuda. `batch_size` None is automatic and cannot change a verdict
+    beyond rounding. `rerun`: never, failed or all.
 
     Columns: model, task, data, n, clean_accuracy, robust_accuracy[ATTACK@EPS] ..., worst_case[NORM@EPS] ...;
     fractions, NaN where not measured. Raises FerBenchError with one line for whatever cannot be used.
@@ -190,6 +166,7 @@ def run(
         attacks,
         data,
         eps=eps,
+        target=target,
         n=n,
         out=out,
         device=device,
@@ -228,14 +205,12 @@ def replay(
         found = recreate.find_cell(store, cell)
         stored = recreate.find_verdict(store, found, sample)
     card = MODELS.get(found.cell.model)
-    attack = ATTACKS.get(found.cell.attack.name)
     return recreate.recreate(
         found,
         stored,
         load_model(card),
         identity(card),
-        attack.program,
-        attack.version,
+        attack_again(found.cell.attack),
         open_data(data or found.context.data_source),
         choose_device(device),
         Path(out) if out is not None else folder / "replay",

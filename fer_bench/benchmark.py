@@ -13,12 +13,14 @@ import torch
 from torch import nn
 
 from fer_bench import progress
-from fer_bench.engines.local import CellJob, run_cell
+from fer_bench.attack import Attack
+from fer_bench.engines.job import cell_job
+from fer_bench.engines.local import run_cell
 from fer_bench.errors import AttackError, ModelError
-from fer_bench.evaluate import Program
 from fer_bench.labels import ClassMap, match
+from fer_bench.outcomes import Provenance
 from fer_bench.store import CellContext, ResultStore
-from fer_bench.types import AttackSpec, Cell, EvalSet, ModelCard, Provenance
+from fer_bench.types import AttackSpec, Cell, EvalSet, ModelCard
 
 Rerun = Literal["never", "failed", "all"]
 
@@ -34,14 +36,6 @@ class Entrant:
     digest: str
     fetch: Callable[[], None]
     load: Callable[[], nn.Module]
-
-
-@dataclass(frozen=True)
-class Attack:
-    """An attack in the matrix: its settings, and the program that carries it out."""
-
-    spec: AttackSpec
-    program: Program
 
 
 @dataclass(frozen=True)
@@ -190,15 +184,10 @@ def _run_model(
             judged = store.judged(cell_id)
             advance(len(judged))
             wanted = [i for i, sample in enumerate(data.ids) if sample not in judged]
-            job = CellJob(
-                spec=task.attack.spec,
-                program=task.attack.program,
-                images=data.images,
-                labels=tuple(task.classes.to_model[label] for label in data.labels.tolist()),
-                ids=data.ids,
-                draw_seed=task.cell.draw_seed,
-            )
-            for result in run_cell(job, model, wanted, plan.device, plan.batch_size):
+            job = cell_job(task.attack, plan.seed, data, task.classes, entrant.card.classes, mask=None)
+            through = store.passed(cell_id) if task.attack.stages else {}
+            passed = {i: through[data.ids[i]] for i in wanted if data.ids[i] in through}
+            for result in run_cell(job, model, wanted, plan.device, plan.batch_size, passed=passed):
                 store.add_shard(cell_id, run_id, data_digest, result)
                 advance(len(result.verdicts))
         except (AttackError, ModelError) as error:

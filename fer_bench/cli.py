@@ -77,7 +77,14 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
     "--eps",
     default=None,
     metavar="EPS,..",
-    help="Budgets for pixels in [0, 1]: Linf as 2/255,8/255, L2 as L2:0.5.  [default: 2/255,8/255,L2:0.5]",
+    help="Budgets for pixels in [0, 1]: Linf as 2/255,8/255, L2 as L2:0.5; a security curve as 0.25/255:16/255:log8."
+    "  [default: 2/255,8/255,L2:0.5]",
+)
+@click.option(
+    "--target",
+    default=None,
+    metavar="CLASS|least-likely|random",
+    help="Aim at this class: a word such as happy, the least likely, or one drawn by sample.  [default: any wrong one]",
 )
 @click.option("--n", type=click.IntRange(min=1), help="Take the N images of smallest pixel digest.  [default: all]")
 @_OUT
@@ -98,7 +105,7 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
     show_default=True,
     help="Which stored cells to run again. Nothing stored is deleted.",
 )
-def run(models: str, attacks: str, data: str, eps: str | None, n: int | None, out: Path, **options: Any) -> None:
+def run(models: str, attacks: str, data: str, out: Path, **options: Any) -> None:
     """Attack models and write table, csv and report into the results folder.
 
     Cells that are stored already are not run again; a run that was killed goes on where it stopped. Exit code 0:
@@ -106,7 +113,7 @@ def run(models: str, attacks: str, data: str, eps: str | None, n: int | None, ou
     """
     from fer_bench import api
 
-    done = api.run_cells(models, attacks, data, eps=eps, n=n, out=out, command=_command(), **options)
+    done = api.run_cells(models, attacks, data, out=out, command=_command(), **options)
     click.echo(api.leaderboard.as_text(done.frames))
     for failure in done.summary.failures:
         click.echo(f"failed: {failure.model}, {failure.attack}: {' '.join(failure.error.split())}", err=True)
@@ -199,19 +206,22 @@ def attacks() -> None:
 
 @attacks.command("list")
 def attacks_list() -> None:
-    """List every attack, with its cost and defaults."""
+    """List every attack and suite, with cost and defaults."""
     from fer_bench import api
 
     click.echo(api.listing.attacks(api.ATTACKS))
+    click.echo()
+    click.echo(api.listing.suites(api.SUITES))
 
 
 @attacks.command("show")
 @click.argument("name")
 def attacks_show(name: str) -> None:
-    """Show everything that an attack's card says: parameters, ranges, corrections."""
+    """Show everything that the card of an attack or suite says: parameters, ranges, corrections."""
     from fer_bench import api
 
-    click.echo(api.listing.attack(api.ATTACKS.get(name)))
+    suite = api.suite_of(name)
+    click.echo(api.listing.suite(suite) if suite else api.listing.attack(api.ATTACKS.get(name)))
 
 
 @main.group()

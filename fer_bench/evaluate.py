@@ -6,35 +6,21 @@ It must not know where shards come from, where verdicts go, or which model or at
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from fer_bench.attack import Program
 from fer_bench.draws import isolated_generators
 from fer_bench.errors import AttackError, FerBenchError, ModelError
-from fer_bench.observer import Observer, margins, norms, project
-from fer_bench.types import AttackSpec, ShardResult, Verdict
-
-Program = Callable[[AttackSpec, Observer], None]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Samples that are attacked together.
-
-    `images` `(n, channels, height, width)` in [0, 1]; `labels` `(n,)` in the model's classes, -1 where it has none.
-    """
-
-    images: torch.Tensor
-    labels: torch.Tensor
-    ids: tuple[str, ...]
-
-    def to(self, device: torch.device, dtype: torch.dtype) -> Shard:
-        """The same samples on a device and in a precision."""
-        return Shard(self.images.to(device, dtype), self.labels.to(device), self.ids)
+from fer_bench.observer import Observer
+from fer_bench.outcomes import ShardResult, Verdict
+from fer_bench.shards import Goal, Shard, targets_of
+from fer_bench.threats import norms, project
+from fer_bench.types import AttackSpec
 
 
 @dataclass(frozen=True)
@@ -65,18 +51,28 @@ def prepare(model: nn.Module) -> nn.Module:
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def evaluate_shard(model: nn.Module, shard: Shard, spec: AttackSpec, program: Program, draw_seed: int) -> Evaluated:
+def evaluate_shard(
+    model: nn.Module,
+    shard: Shard,
+    spec: AttackSpec,
+    program: Program,
+    draw_seed: int,
+    target_class: int | None = None,
+) -> Evaluated:
     """Attacks one shard and returns confirmed verdicts in the shard's order.
 
-    Samples that are wrong before the attack are not attacked. Raises AttackError where the attack itself breaks, with
-    what it said; errors of memory pass through for the engine to handle.
+    Samples that are wrong before the attack are not attacked, nor are those that already are of the class that a
+    targeted attack aims at (`target_class`: its index, where `spec.target` is a class word). Raises AttackError where
+    the attack itself breaks, with what it said; errors of memory pass through for the engine to handle.
     """
     started = time.perf_counter()
     prepare(model)
     with full_precision(), isolated_generators(draw_seed):
-        clean = predict(model, shard.images)
-        attacked = (clean == shard.labels).nonzero().squeeze(1)
-        attempt = _Attempt(model, shard, spec, program, draw_seed)
+        logits = predict(model, shard.images)
+        clean = logits.argmax(1)
+        goal = Goal(shard.labels, targets_of(spec.target, target_class, logits, shard.ids))
+        attempt = _Attempt(model, shard, goal, spec, program, draw_seed)
+        attacked = goal.open(clean).nonzero().squeeze(1)
         doubtful = attempt.unconfirmed
         if len(attacked):
             attempt.run(attacked, freeze=True)
@@ -98,7 +94,7 @@ def evaluate_shard(model: nn.Module, shard: Shard, spec: AttackSpec, program: Pr
 
 
 def predict(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Predicted class of each image, `(n,)`. Raises ModelError where the model does not give finite logits."""
+    """Logits of each image, `(n, classes)`. Raises ModelError where the model does not give finite logits."""
     try:
         with torch.no_grad():
             logits: torch.Tensor = model(images)
@@ -114,21 +110,46 @@ def predict(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
         )
     if not bool(torch.isfinite(logits).all()):
         raise ModelError("the model's logits on clean images are not finite; it cannot be evaluated.")
-    return logits.argmax(1)
+    return logits
+
+
+def strongest(model: nn.Module, shard: Shard, spec: AttackSpec, program: Program, draw_seed: int) -> torch.Tensor:
+    """For each sample the image within the budget that the attack brought nearest to success, or beyond it.
+
+    What a transfer attack carries to other models: nothing is frozen, no sample is left out, and nothing is confirmed
+    here, because the other model will be asked. Shaped as `shard.images`; samples without a label stay clean.
+    """
+    prepare(model)
+    with full_precision(), isolated_generators(draw_seed):
+        rows = (shard.labels >= 0).nonzero().squeeze(1)
+        images = shard.images.clone()
+        if len(rows):
+            part = shard.at(rows)
+            observer = Observer(model, part, Goal(part.labels), spec, draw_seed, freeze=False)
+            _run(program, spec, observer)
+            images[rows] = project(observer.recording.images, part.images, spec.threat, part.mask)
+    return images
+
+
+def _run(program: Program, spec: AttackSpec, observer: Observer) -> None:
+    """Lets the attack run; whatever numpy or torch raised inside it becomes an AttackError."""
+    try:
+        program(spec, observer)
+    except (FerBenchError, torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:
+        raise AttackError(f"{spec.label or spec.name} broke: {type(error).__name__}: {error}") from error
 
 
 class _Attempt:
     """The state of one shard's evaluation: at most two runs of the attack, and what they confirmed."""
 
-    def __init__(self, model: nn.Module, shard: Shard, spec: AttackSpec, program: Program, draw_seed: int) -> None:
+    def __init__(
+        self, model: nn.Module, shard: Shard, goal: Goal, spec: AttackSpec, program: Program, draw_seed: int
+    ) -> None:
         count, device = len(shard.ids), shard.images.device
-        self.model, self.shard, self.spec, self.program, self.draw_seed = (
-            model,
-            shard,
-            spec,
-            program,
-            draw_seed,
-        )
+        self.model, self.shard, self.goal, self.spec = model, shard, goal, spec
+        self.program, self.draw_seed = program, draw_seed
         self.images = shard.images.clone()
         self.fooled = torch.zeros(count, dtype=torch.bool, device=device)
         self.prediction = torch.full((count,), -1, dtype=torch.int64, device=device)
@@ -144,17 +165,9 @@ class _Attempt:
 
     def run(self, rows: torch.Tensor, freeze: bool) -> None:
         """Attacks the samples `rows`, confirms what was found, and notes in `unconfirmed` what was not."""
-        shard, spec = self.shard, self.spec
-        ids = [shard.ids[i] for i in rows.tolist()]
-        observer = Observer(
-            self.model, shard.images[rows], shard.labels[rows], ids, spec, self.draw_seed, freeze=freeze
-        )
-        try:
-            self.program(spec, observer)
-        except (FerBenchError, torch.OutOfMemoryError, MemoryError):
-            raise
-        except Exception as error:  # torchattacks raises whatever numpy or torch raised inside it
-            raise AttackError(f"{spec.label or spec.name} broke: {type(error).__name__}: {error}") from error
+        part, goal = self.shard.at(rows), self.goal.at(rows)
+        observer = Observer(self.model, part, goal, self.spec, self.draw_seed, freeze=freeze)
+        _run(self.program, self.spec, observer)
         seen = observer.recording
         self.forwards[rows] += seen.forwards
         self.backwards[rows] += seen.backwards
@@ -162,37 +175,42 @@ class _Attempt:
         self.zero_gradient_rows += int(observer.zero_gradient_rows)
         self.bad_gradient_rows += int(observer.bad_gradient_rows)
         self.first_query[rows] = seen.first_query
-        confirmed = self._confirm(rows[seen.found], seen.images[seen.found])
+        confirmed = self._confirm(rows[seen.found], seen.images[seen.found], seen.sizes[seen.found])
         missed = seen.found.clone()
         missed[seen.found] = ~confirmed
         again = missed & seen.safe_found
-        missed[again] = ~self._confirm(rows[again], seen.safe_images[again])
+        missed[again] = ~self._confirm(rows[again], seen.safe_images[again], seen.sizes[again])
         self.unconfirmed = rows[missed]
 
-    def _confirm(self, rows: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
-        """Asks the bare model about `candidates`, projected exactly into the budget; keeps those that still fool."""
+    def _confirm(self, rows: torch.Tensor, candidates: torch.Tensor, declared: torch.Tensor) -> torch.Tensor:
+        """Asks the bare model about `candidates`, projected exactly into the budget; keeps those that still fool.
+
+        `declared`: their sizes as the attack stated them, used where the budget is by construction.
+        """
         if len(rows) == 0:
             return torch.zeros(0, dtype=torch.bool, device=rows.device)
-        clean, labels, threat = self.shard.images[rows], self.shard.labels[rows], self.spec.threat
-        images = project(candidates, clean, threat)
-        prediction, fooled = self._ask(images, labels)
+        part, goal, threat = self.shard.at(rows), self.goal.at(rows), self.spec.threat
+        images = project(candidates, part.images, threat, part.mask)
+        prediction, fooled = self._ask(images, goal)
         rounded = (images * 255).round() / 255
-        _, rounded_fooled = self._ask(rounded, labels)
-        within = self._sizes(rounded, clean) <= threat.eps + threat.tolerance
+        _, rounded_fooled = self._ask(rounded, goal)
+        sizes, rounded_sizes = self._sizes(images, part.images), self._sizes(rounded, part.images)
+        if threat.by_construction:
+            sizes = rounded_sizes = declared
+        within = rounded_sizes <= threat.eps + threat.tolerance
         self.forwards[rows] += 2
         won = rows[fooled]
         self.images[won] = images[fooled]
         self.fooled[won] = True
         self.prediction[won] = prediction[fooled]
-        self.size[won] = self._sizes(images, clean)[fooled]
+        self.size[won] = sizes[fooled]
         self.eight_bit[won] = (rounded_fooled & within)[fooled]
         return fooled
 
-    def _ask(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _ask(self, images: torch.Tensor, goal: Goal) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.no_grad():
             logits = self.model(images)
-        prediction = logits.argmax(1)
-        return prediction, (prediction != labels) & ~margins(logits, labels).isnan()
+        return logits.argmax(1), goal.reached(logits)
 
     def _sizes(self, images: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
         return norms(images.to(torch.float64) - clean.to(torch.float64), self.spec.norm)
@@ -211,14 +229,5 @@ class _Attempt:
             first_query=int(self.first_query[i]) if fooled else None,
             forwards=int(self.forwards[i]) + 1,
             backwards=int(self.backwards[i]),
+            target=None if self.goal.targets is None else int(self.goal.targets[i]),
         )
-
-
-def shard_of(images: torch.Tensor, labels: Sequence[int], ids: Sequence[str], positions: Sequence[int]) -> Shard:
-    """The samples at `positions` as one shard, in that order."""
-    at = list(positions)
-    return Shard(
-        images=images[at],
-        labels=torch.tensor([labels[i] for i in at], dtype=torch.int64),
-        ids=tuple(ids[i] for i in at),
-    )

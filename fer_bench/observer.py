@@ -9,7 +9,7 @@ recorded image on the bare model. It must know no particular attack. See docs/de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,9 @@ from torch import nn
 
 from fer_bench.draws import KeyedDraws, key_of
 from fer_bench.errors import AttackError
-from fer_bench.types import AttackSpec, Rows, ThreatModel
+from fer_bench.shards import Goal, Shard
+from fer_bench.threats import norms, within_region
+from fer_bench.types import AttackSpec, Rows
 
 #: A row is frozen only when it fooled by a logit margin above FREEZE_MARGIN * (1 + largest absolute logit).
 FREEZE_MARGIN = 1e-4
@@ -30,48 +32,22 @@ class _Finished(Exception):  # noqa: N818  (it ends an attack, it is not an erro
     """Raised inside an attack's query when no sample is left to fool."""
 
 
-def norms(delta: torch.Tensor, norm: str) -> torch.Tensor:
-    """Size of each row of `delta` `(batch, channels, height, width)` in "Linf" or "L2": `(batch,)`."""
-    flat = delta.flatten(1)
-    if norm == "Linf":
-        return flat.abs().amax(1)
-    return flat.square().sum(1).sqrt()
-
-
-def project(images: torch.Tensor, clean: torch.Tensor, threat: ThreatModel) -> torch.Tensor:
-    """The nearest images within [0, 1] and within the budget around `clean` (for L2: by scaling, then clipping)."""
-    if threat.norm == "Linf":
-        images = torch.minimum(torch.maximum(images, clean - threat.eps), clean + threat.eps)
-    else:
-        delta = images - clean
-        size = norms(delta, threat.norm).clamp_min(1e-12)
-        scale = (threat.eps / size).clamp_max(1.0)
-        images = clean + delta * scale[:, None, None, None]
-    return images.clamp(0.0, 1.0)
-
-
-def margins(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Label's logit minus the largest other one, `(batch,)`; negative where the label has lost."""
-    own = logits.gather(1, labels[:, None]).squeeze(1)
-    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
-    return own - others
-
-
 @dataclass
 class Recording:
     """What an Observer saw, one entry per sample of its batch.
 
     `images`: best adversarial image so far (the clean one where there is none). `safe_images`: the best whose margin
     was clear (the fallback of minimum-norm attacks, whose best sits on the boundary). `found`, `safe_found`: whether
-    there is one. `first_query`: forward query, counted from 1, at which the sample first fell (0: never).
-    `forwards`: rows computed for the sample. `backwards`: gradients taken of it while it stood (the one of the query at
-    which it fell is computed too where neighbours still stand, but is nobody's need).
+    there is one. `sizes`: size of the perturbation in `images`. `first_query`: forward query, counted from 1, at which
+    the sample first fell (0: never). `forwards`: rows computed for the sample. `backwards`: gradients taken of it while
+    it stood (the one of the query at which it fell is computed too where neighbours still stand, but is nobody's need).
     """
 
     images: torch.Tensor
     safe_images: torch.Tensor
     found: torch.Tensor
     safe_found: torch.Tensor
+    sizes: torch.Tensor
     first_query: torch.Tensor
     forwards: torch.Tensor
     backwards: torch.Tensor
@@ -80,40 +56,40 @@ class Recording:
 class Observer(nn.Module):
     """Stands in for `model` while it is attacked on one batch.
 
-    `images` `(batch, channels, height, width)` in [0, 1] and `labels` `(batch,)` in the model's classes are samples
-    that the model classifies rightly; `ids` name them and key their random draws. Always in eval mode: torchattacks
-    restores the training flag of whatever it was given, and a wrapper left in training mode would switch the
-    model's BatchNorm with it.
+    `shard` holds the samples, whose ids key their random draws; `goal` says what counts as success on each. Where the
+    shard has a mask, every query is put back to the clean image outside it before the model sees it, so that any
+    attack stays in the region without knowing of it. Always in eval mode: torchattacks restores the training flag of
+    whatever it was given, and a wrapper left in training mode would switch the model's BatchNorm with it.
 
-    `freeze=False` is for samples whose recorded image was not confirmed: nothing is answered from cache, nobody leaves
-    early, and of all images that fool the one with the clearest margin is kept.
+    `freeze=False`: nothing is answered from cache, nobody leaves early, and of all images within the budget the one
+    nearest to success, or beyond it, is kept (for samples whose recorded image was not confirmed, and for transfer).
     """
 
     def __init__(
         self,
         model: nn.Module,
-        images: torch.Tensor,
-        labels: torch.Tensor,
-        ids: Sequence[str],
+        shard: Shard,
+        goal: Goal,
         spec: AttackSpec,
         draw_seed: int,
         freeze: bool = True,
     ) -> None:
         super().__init__()
+        images = shard.images
         self.model = model
         self.spec = spec
-        self.images, self.labels = images, labels
+        self.shard, self.goal = shard, goal
+        self.images = images
         self.backward_rows = 0
         self.zero_gradient_rows = torch.zeros((), dtype=torch.int64, device=images.device)
         self.bad_gradient_rows = torch.zeros((), dtype=torch.int64, device=images.device)
         # torchattacks asks for the device of the first parameter, and a user's model may have none.
         self._anchor = nn.Parameter(torch.zeros((), device=images.device), requires_grad=False)
-        self._keys = torch.tensor([key_of(name) for name in ids], dtype=torch.int64, device=images.device)
+        self._keys = torch.tensor([key_of(name) for name in shard.ids], dtype=torch.int64, device=images.device)
         self._draws = KeyedDraws(draw_seed)
         self._may_freeze = freeze
         count, device = len(images), images.device
-        self._norm = torch.full((count,), torch.inf, dtype=torch.float64, device=device)
-        self._safe_norm = self._norm.clone()
+        self._safe_norm = torch.full((count,), torch.inf, dtype=torch.float64, device=device)
         self._margin = torch.full((count,), torch.inf, dtype=images.dtype, device=device)
         self._done = torch.zeros(count, dtype=torch.bool, device=device)
         self._cache: torch.Tensor | None = None
@@ -121,11 +97,13 @@ class Observer(nn.Module):
         self._rows = torch.arange(count, device=device)
         self._mode: Rows = "aligned"
         self._answer_from_cache = False
+        self._declared: torch.Tensor | None = None
         self.recording = Recording(
             images=images.clone(),
             safe_images=images.clone(),
             found=torch.zeros(count, dtype=torch.bool, device=device),
             safe_found=torch.zeros(count, dtype=torch.bool, device=device),
+            sizes=torch.zeros(count, dtype=torch.float64, device=device),
             first_query=torch.zeros(count, dtype=torch.int64, device=device),
             forwards=torch.zeros(count, dtype=torch.int64, device=device),
             backwards=torch.zeros(count, dtype=torch.int64, device=device),
@@ -147,6 +125,25 @@ class Observer(nn.Module):
         assert self._cache is not None
         return self._cache.shape[1]
 
+    @property
+    def targets(self) -> torch.Tensor | None:
+        """The classes that a targeted attack has to reach, `(n,)`; None for an untargeted one."""
+        return self.goal.targets
+
+    def margins(self, logits: torch.Tensor) -> torch.Tensor:
+        """How far each row of the last query's kind is from success, `(rows,)`: negative where it is reached."""
+        return self.goal.at(self._rows).margins(logits)
+
+    def proposed(self) -> torch.Tensor:
+        """What the attack's set-level stage proposes for the rows of this call, shaped as their images."""
+        if self.shard.proposals is None:
+            raise AttackError(f"{self.spec.name} has no set-level stage, or it did not run.")
+        return self.shard.proposals[self._rows]
+
+    def declare(self, sizes: torch.Tensor) -> None:
+        """States the size `(rows,)` of what the next query does, for a budget by construction (flow, severity)."""
+        self._declared = sizes.detach().to(torch.float64)
+
     def standing(self) -> torch.Tensor:
         """Indices of the samples that still have to be attacked: all of them for a minimum-norm attack."""
         return (~self._done).nonzero().squeeze(1)
@@ -160,6 +157,7 @@ class Observer(nn.Module):
     ) -> None:
         """Lets `call(images, labels)` attack every standing sample, and scores the images it returns, if any.
 
+        `labels` are the true classes, or for a targeted attack those to reach.
         `stream` names the random draws of this call (a restart, a target class). `rows`: "aligned" (row i of every
         query is sample i), "shrinking" (rows whose margin reached zero leave, the rest keep their order) or "own"
         (the call says with `narrow`). `freeze`: fallen samples may be answered from cache during this call.
@@ -172,7 +170,7 @@ class Observer(nn.Module):
         self._draws.begin(stream, self._keys[standing])
         try:
             with self._draws:
-                returned = call(self.images[standing], self.labels[standing])
+                returned = call(self.images[standing], self.goal.given[standing])
             if returned is not None:
                 self._rows, self._mode = standing, "aligned"
                 with torch.no_grad():
@@ -199,6 +197,8 @@ class Observer(nn.Module):
                 "its card declares the wrong relation of rows to samples."
             )
         given, images = images.dtype, images.to(self.images.dtype)
+        if self.shard.mask is not None:
+            images = within_region(images, self.images[rows], self.shard.mask[rows])
         standing = ~self._done[rows] if self._answer_from_cache else torch.ones_like(rows, dtype=torch.bool)
         asked = images[standing] if not bool(standing.all()) else images.view_as(images)
         asked_rows = rows[standing]
@@ -218,7 +218,7 @@ class Observer(nn.Module):
             answer = self._cache[rows].index_put((standing.nonzero().squeeze(1),), logits)
         self._cache[asked_rows] = seen
         if self._mode == "shrinking":
-            self.narrow(margins(answer.detach(), self.labels[rows]) > 0)
+            self.narrow(self.margins(answer.detach()) > 0)
         return answer.to(given)
 
     def _ask(self, images: torch.Tensor) -> torch.Tensor:
@@ -246,28 +246,38 @@ class Observer(nn.Module):
         memory = self.recording
         self._queries[rows] += 1
         memory.forwards[rows] += 1
-        margin = margins(logits, self.labels[rows])
-        fooled = (logits.argmax(1) != self.labels[rows]) & ~margin.isnan()
-        sizes = norms(images - self.images[rows], self.spec.norm).to(torch.float64)
-        hit = fooled & self._within_budget(images, sizes)
+        goal = self.goal.at(rows)
+        margin, fooled = goal.margins(logits), goal.reached(logits)
+        sizes = self._sizes(images, rows)
+        inside = self._within_budget(images, sizes)
+        hit = fooled & inside
         clear = margin < -FREEZE_MARGIN * (1 + logits.abs().amax(1))
         first = hit & (memory.first_query[rows] == 0)
         memory.first_query[rows[first]] = self._queries[rows[first]]
         if self.spec.minimum_norm:
-            better = hit & (sizes < self._norm[rows])
-            self._norm[rows[better]] = sizes[better]
+            better = hit & (sizes < memory.sizes[rows].where(memory.found[rows], torch.inf))
             safer = hit & clear & (sizes < self._safe_norm[rows])
             self._safe_norm[rows[safer]] = sizes[safer]
             memory.safe_images[rows[safer]] = images[safer]
             memory.safe_found[rows[safer]] = True
         else:
-            better = hit & (margin < self._margin[rows]) & ~self._done[rows]
+            better = (hit if self._may_freeze else inside) & (margin < self._margin[rows]) & ~self._done[rows]
             self._margin[rows[better]] = margin[better]
             if self._may_freeze:
                 self._done[rows[hit & clear]] = True
         memory.images[rows[better]] = images[better]
-        memory.found[rows[better]] = True
+        memory.sizes[rows[better]] = sizes[better]
+        memory.found[rows[better & hit]] = True
         return fooled
+
+    def _sizes(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Size of each queried row's perturbation: measured, or as declared for this query."""
+        if not self.spec.threat.by_construction:
+            return norms(images - self.images[rows], self.spec.norm).to(torch.float64)
+        if self._declared is None:
+            raise AttackError(f"{self.spec.name} asked about images without declaring their {self.spec.norm}.")
+        declared, self._declared = self._declared, None
+        return declared[torch.isin(self._rows, rows)]
 
     def _watch_gradient(self, rows: torch.Tensor, fooled: torch.Tensor) -> Callable[[Any], None]:
         def watch(gradient: torch.Tensor) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 import fer_bench
-from fer_bench.types import Provenance
+from fer_bench.outcomes import Provenance
 
 PACKAGES = ("torch", "torchattacks", "timm", "numpy", "pandas", "pillow", "h5py", "scipy")
 

@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from fer_bench.types import AttackSpec, Cell, Provenance, ShardResult, Verdict
+from fer_bench.outcomes import Provenance, ShardResult, Verdict
+from fer_bench.types import AttackSpec, Cell
 
 Status = Literal["running", "done", "failed"]
 
@@ -62,6 +63,19 @@ MIGRATIONS = (
         forwards            integer not null,
         backwards           integer not null,
         primary key (cell_id, sample_id)
+    ) without rowid;
+    """,
+    """
+    -- target: the class that a targeted attack aimed at
+    alter table verdict add column target integer;
+    create table stage (            -- of a suite or a curve: what one of its attacks did to one sample
+        cell_id     integer not null references cell(id),
+        sample_id   integer not null references sample(id),
+        number      integer not null,  -- of the stage, from 0
+        fooled      integer not null,
+        forwards    integer not null,  -- of this stage alone
+        backwards   integer not null,
+        primary key (cell_id, sample_id, number)
     ) without rowid;
     """,
 )
@@ -121,6 +135,17 @@ class StoredVerdict:
     verdict: Verdict
 
 
+@dataclass(frozen=True)
+class StageCount:
+    """What one stage of a suite or a curve did: it attacked `asked` samples, of which `fell` fell."""
+
+    number: int
+    asked: int
+    fell: int
+    forwards: int
+    backwards: int
+
+
 def cell_from(text: str) -> Cell:
     """The cell that `to_json` wrote; its key is the same."""
     fields = json.loads(text)
@@ -147,13 +172,15 @@ def context_from(text: str) -> CellContext:
 def without(result: ShardResult, known: set[str]) -> ShardResult:
     """The shard without the samples `known`; its rows are those of the samples that are left."""
     left = tuple(verdict for verdict in result.verdicts if verdict.sample not in known)
-    if len(left) == len(result.verdicts):
+    passed = tuple(verdict for verdict in result.passed if verdict.sample not in known)
+    if len(left) == len(result.verdicts) and len(passed) == len(result.passed):
         return result
     return replace(
         result,
         verdicts=left,
-        forward_rows=sum(verdict.forwards for verdict in left),
-        backward_rows=sum(verdict.backwards for verdict in left),
+        passed=passed,
+        forward_rows=sum(verdict.forwards for verdict in (*left, *passed)),
+        backward_rows=sum(verdict.backwards for verdict in (*left, *passed)),
     )
 
 

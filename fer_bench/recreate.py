@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,14 @@ import torch
 from PIL import Image
 from torch import nn
 
+from fer_bench.attack import Attack
+from fer_bench.engines.job import cell_job
+from fer_bench.engines.local import run_sample
 from fer_bench.errors import StoreError, UsageError
-from fer_bench.evaluate import Program, Shard, evaluate_shard
 from fer_bench.labels import match
+from fer_bench.outcomes import Verdict
 from fer_bench.store import ResultStore, StoredCell
-from fer_bench.types import EvalSet, Verdict
+from fer_bench.types import AttackSpec, EvalSet
 
 #: Relative difference of the perturbation's size that another batch shape's rounding can explain.
 NORM_TOLERANCE = 1e-3
@@ -87,15 +90,15 @@ def recreate(
     stored: Verdict,
     model: nn.Module,
     model_digest: str,
-    program: Program,
-    attack_version: int,
+    attack: Attack,
     data: EvalSet,
     device: torch.device,
     folder: Path,
 ) -> Replay:
     """Attacks the one sample again, with the stored settings and seed, and compares.
 
-    `data` is the whole set, in which the sample is looked up by the digest of its pixels. Raises StoreError where it
+    `attack`: the attack of the stored settings as this version of the program has it. `data` is the whole set, in which
+    the sample is looked up by the digest of its pixels. Raises StoreError where it
     is not there, or where the pictures cannot be written.
     """
     if stored.sample not in data.ids:
@@ -104,18 +107,17 @@ def recreate(
             "the right one with --data."
         )
     at = data.ids.index(stored.sample)
-    label = match(cell.context.model_classes, data.classes).to_model[int(data.labels[at])]
-    shard = Shard(data.images[at : at + 1], torch.tensor([label]), (stored.sample,))
-    evaluated = evaluate_shard(
-        model.to(device), shard.to(device, torch.float32), cell.cell.attack, program, cell.cell.draw_seed
-    )
+    classes = match(cell.context.model_classes, data.classes)
+    stored_attack = replace(attack, spec=cell.cell.attack)
+    job = cell_job(stored_attack, cell.cell.seed, data, classes, cell.context.model_classes, mask=None)
+    evaluated = run_sample(job, model.to(device), at, device)
     now = evaluated.result.verdicts[0]
     differences = [
-        *_differing_causes(cell, model_digest, attack_version),
+        *_differing_causes(cell, model_digest, attack.spec),
         *_differing_outcomes(cell, stored, now),
     ]
     stem = folder / f"{cell.key}-{stored.sample[:12].replace('#', '_')}"
-    clean, adversarial = shard.images[0].numpy(), evaluated.images[0].cpu().numpy()
+    clean, adversarial = data.images[at].numpy(), evaluated.images[0].cpu().numpy()
     picture, tensors = stem.with_suffix(".png"), stem.with_suffix(".npz")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,13 +130,19 @@ def recreate(
     return Replay(cell, stored, now, tuple(differences), picture, tensors)
 
 
-def _differing_causes(cell: StoredCell, model_digest: str, attack_version: int) -> list[str]:
+def _differing_causes(cell: StoredCell, model_digest: str, now: AttackSpec) -> list[str]:
     """What may explain another outcome: other weights or code than the stored ones."""
     causes = []
     if model_digest != cell.cell.model_digest:
         causes.append(f"model digest: stored {cell.cell.model_digest[:12]}, now {model_digest[:12]}")
-    if attack_version != cell.cell.attack.version:
-        causes.append(f"version of {cell.cell.attack.name}: stored {cell.cell.attack.version}, now {attack_version}")
+    stored = cell.cell.attack
+    if now.version != stored.version:
+        causes.append(f"version of {stored.name}: stored {stored.version}, now {now.version}")
+    causes += [
+        f"{name} of {stored.name}: stored {value}, now {dict(now.params).get(name, 'not set')}"
+        for name, value in stored.params
+        if dict(now.params).get(name) != value
+    ]
     return causes
 
 

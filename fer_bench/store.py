@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timezone
-from pathlib import Path
 
-from fer_bench.errors import StoreError
+from fer_bench.database import FILE_NAME, Database
+from fer_bench.outcomes import Provenance, ShardResult, Verdict
 from fer_bench.records import (
-    MIGRATIONS,
     CellContext,
+    StageCount,
     Status,
     StoredCell,
     StoredVerdict,
@@ -25,11 +24,10 @@ from fer_bench.records import (
     to_json,
     without,
 )
-from fer_bench.types import Cell, EvalSet, Provenance, ShardResult, Verdict
+from fer_bench.types import Cell, EvalSet
 
 __all__ = ["FILE_NAME", "CellContext", "ResultStore", "Status", "StoredCell", "StoredVerdict"]
 
-FILE_NAME = "results.sqlite"
 _JUDGED = "select sample.name from verdict join sample on sample.id = sample_id where cell_id = ?"
 
 
@@ -37,106 +35,8 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-class ResultStore:
+class ResultStore(Database):
     """The results of a folder. Use as a context manager; `create=False` opens what is there, for reading."""
-
-    def __init__(self, folder: Path, create: bool = True) -> None:
-        self.folder = folder
-        self.path = folder / FILE_NAME
-        try:
-            if create:
-                folder.mkdir(parents=True, exist_ok=True)
-            elif not self.path.is_file():
-                raise StoreError(
-                    f"{folder} holds no results ({FILE_NAME} is not there); run `ferbench run --out {folder}`."
-                )
-        except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-            reason = error.strerror if isinstance(error, OSError) else error
-            verb, remedy = ("made", "choose another with --out") if create else ("read", "check its permissions")
-            raise StoreError(f"the results folder {folder} cannot be {verb} ({reason}); {remedy}.") from error
-        with self._guard():
-            if not create:
-                self._roll_back()
-            mode = "rwc" if create else "ro"
-            self._db = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode={mode}", timeout=60, isolation_level=None, uri=True
-            )
-            try:
-                self._db.execute("pragma foreign_keys = on")
-                self._migrate(create)
-            except BaseException:
-                self._db.close()
-                raise
-
-    def __enter__(self) -> ResultStore:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._db.close()
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        """Turns what SQLite says of a full, read-only or damaged file into one line."""
-        try:
-            yield
-        except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
-            raise StoreError(
-                f"the results file {self.path} cannot be used ({error}); what was stored before is untouched. "
-                "Check free space and permissions, or choose another folder with --out."
-            ) from error
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Turns a record that cannot be understood into one line."""
-        try:
-            yield
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise StoreError(
-                f"{self.path} holds a record that this fer_bench cannot read ({error}); was it made by another version?"
-            ) from error
-
-    def _roll_back(self) -> None:
-        """Undoes the transaction of a process that was killed in the middle of it; a reader may not."""
-        if not self.path.with_name(FILE_NAME + "-journal").exists():
-            return
-        db = sqlite3.connect(self.path, timeout=60)
-        try:
-            db.execute("pragma user_version").fetchone()
-        except sqlite3.OperationalError:
-            pass  # a folder that may not be written: what is wrong shows when it is read
-        finally:
-            db.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._guard():
-            self._db.execute("begin immediate")
-            try:
-                yield self._db
-                self._db.execute("commit")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
-
-    def _migrate(self, create: bool) -> None:
-        (version,) = self._db.execute("pragma user_version").fetchone()
-        if version > len(MIGRATIONS):
-            raise StoreError(
-                f"{self.path} was written by a newer fer_bench (schema {version}, this one reads up to "
-                f"{len(MIGRATIONS)}); update fer_bench."
-            )
-        if not create:
-            if version < len(MIGRATIONS):
-                raise StoreError(f"{self.path} has schema {version} of {len(MIGRATIONS)}; `ferbench run` updates it.")
-            return
-        for number, text in enumerate(MIGRATIONS[version:], start=version + 1):
-            with self._transaction() as db:
-                if db.execute("pragma user_version").fetchone()[0] >= number:
-                    continue  # another process was faster
-                for statement in filter(str.strip, text.split(";\n")):
-                    db.execute(statement)
-                db.execute(f"pragma user_version = {number}")
 
     # ------------------------------------------------------------------------------------------------- writing
 
@@ -189,18 +89,24 @@ class ResultStore:
         with self._guard():
             return {name for (name,) in self._db.execute(_JUDGED, [cell_id])}
 
+    def passed(self, cell_id: int) -> dict[str, int]:
+        """Of a staged cell: how many of its stages each sample has been through."""
+        query = "select name, count(*) from stage join sample on sample.id = sample_id where cell_id = ? group by name"
+        with self._guard():
+            return dict(self._db.execute(query, [cell_id]).fetchall())
+
     def add_shard(self, cell_id: int, run_id: int, data_digest: str, result: ShardResult) -> None:
         """Stores a shard's verdicts and cost in one transaction, but for verdicts that another process stored."""
         with self._transaction() as db:
             known = {name for (name,) in db.execute(_JUDGED, [cell_id])}
             result = without(result, known)
-            if not result.verdicts:
+            if not result.verdicts and not result.passed:
                 return
             ids = {
                 v.sample: db.execute(
                     "select id from sample where data_digest = ? and name = ?", [data_digest, v.sample]
                 ).fetchone()[0]
-                for v in result.verdicts
+                for v in (*result.verdicts, *result.passed)
             }
             cursor = db.execute(
                 "insert into shard (cell_id, run_id, seconds, forward_rows, backward_rows, zero_gradient_rows, "
@@ -216,8 +122,9 @@ class ResultStore:
                     result.unconfirmed,
                 ],
             )
+            earlier = self._staged(db, cell_id, ids, result)
             db.executemany(
-                "insert into verdict values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into verdict values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         cell_id,
@@ -230,13 +137,35 @@ class ResultStore:
                         v.norm,
                         v.eight_bit,
                         v.first_query,
-                        v.forwards,
-                        v.backwards,
+                        v.forwards + earlier[v.sample][0],
+                        v.backwards + earlier[v.sample][1],
+                        v.target,
                     )
                     for v in result.verdicts
                 ],
             )
             db.execute("update cell set updated = ? where id = ?", [_now(), cell_id])
+
+    @staticmethod
+    def _staged(
+        db: sqlite3.Connection, cell_id: int, ids: dict[str, int], result: ShardResult
+    ) -> dict[str, tuple[int, int]]:
+        """Stores what a stage did; gives the forwards and backwards that earlier stages spent on each sample."""
+        if result.stage is None:
+            return dict.fromkeys(ids, (0, 0))
+        spent = "select total(forwards), total(backwards) from stage where cell_id = ? and sample_id = ? and number < ?"
+        earlier = {
+            name: tuple(map(int, db.execute(spent, [cell_id, sample, result.stage]).fetchone()))
+            for name, sample in ids.items()
+        }
+        db.executemany(
+            "insert or ignore into stage values (?, ?, ?, ?, ?, ?)",
+            [
+                (cell_id, ids[v.sample], result.stage, v.fooled, v.forwards, v.backwards)
+                for v in (*result.verdicts, *result.passed)
+            ],
+        )
+        return {name: (forwards, backwards) for name, (forwards, backwards) in earlier.items()}
 
     def finish(self, cell_id: int, error: str = "") -> None:
         """Closes a cell: done, or failed with its error."""
@@ -290,13 +219,25 @@ class ResultStore:
                 )
         return sorted(latest.values(), key=lambda stored: stored.id)
 
+    def stages(self) -> dict[int, tuple[StageCount, ...]]:
+        """What the stages of each suite and curve did, by cell, in order."""
+        query = """
+            select cell_id, number, count(*), sum(fooled), sum(forwards), sum(backwards)
+            from stage group by cell_id, number order by cell_id, number
+        """
+        found: dict[int, list[StageCount]] = {}
+        with self._guard():
+            for cell, *counts in self._db.execute(query):
+                found.setdefault(cell, []).append(StageCount(*counts))
+        return {cell: tuple(counts) for cell, counts in found.items()}
+
     def verdicts(self, cell_ids: Iterable[int] | None = None) -> Iterator[StoredVerdict]:
         """All verdicts, or those of some cells, in the order of cells and samples."""
         chosen = None if cell_ids is None else sorted(set(cell_ids))
         where = "" if chosen is None else f"where cell_id in ({','.join(str(int(i)) for i in chosen)})"
         query = f"""
             select cell_id, position, sample.label, name, verdict.label, clean_prediction, fooled,
-                   attacked_prediction, norm, eight_bit, first_query, forwards, backwards
+                   attacked_prediction, norm, eight_bit, first_query, forwards, backwards, target
             from verdict join sample on sample.id = sample_id {where} order by cell_id, position
         """
         with self._guard():

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     import torch
 
 Task = Literal["expression", "va"]
-Norm = Literal["Linf", "L2"]
+#: Linf, L2, L1: of the pixel difference. L0: changed pixel positions. flow: largest displacement, in pixels.
+#: severity: the level of a corruption, 1 to 5. The last two are budgets by construction: no pixel tells them.
+Norm = Literal["Linf", "L2", "L1", "L0", "flow", "severity"]
+NORMS: tuple[Norm, ...] = ("Linf", "L2", "L1", "L0", "flow", "severity")
 Rows = Literal["aligned", "shrinking", "own"]
 Record = Literal["first", "smallest"]
 ParamValue = int | float | str | bool
@@ -28,7 +31,7 @@ def digest(value: object) -> str:
 
 
 def format_eps(eps: float, norm: Norm) -> str:
-    """`eps` as the field writes it: Linf in 255ths ('8/255', '0.5/255'), L2 as a decimal ('0.5').
+    """`eps` as the field writes it: Linf in 255ths ('8/255', '0.5/255'), other norms as a decimal ('0.5', '12').
 
     An infinite budget, that of an attack that searches the smallest perturbation, is written 'minimum'.
     """
@@ -116,18 +119,31 @@ class ThreatModel:
     """What the attacker may do: the norm of the perturbation and its budget `eps`, for pixels in [0, 1].
 
     A gray image counts one channel. `eps` is infinite for an attack that searches the smallest perturbation.
+    `region` names the part of the face that may be touched (`fer_bench.landmarks`); empty: all of the image.
     """
 
     norm: Norm
     eps: float
+    region: str = ""
 
     def __str__(self) -> str:
-        return f"{self.norm}@{format_eps(self.eps, self.norm)}"
+        where = f" {self.region}" if self.region else ""
+        return f"{self.norm}@{format_eps(self.eps, self.norm)}{where}"
 
     @property
     def tolerance(self) -> float:
-        """Rounding allowed on top of `eps` for an image in float32 (1e-6, and for L2 1e-6 of eps besides)."""
-        return 1e-6 if self.norm == "Linf" else 1e-6 + 1e-6 * self.eps
+        """Rounding allowed on top of `eps` for an image in float32.
+
+        1e-6, and for L2 1e-6 of eps besides; for L1, a sum over all pixels, 1e-5 of eps; L0 counts and has none.
+        """
+        if self.norm == "L0":
+            return 0.0
+        return 1e-6 + {"L2": 1e-6, "L1": 1e-5}.get(self.norm, 0.0) * (self.eps if math.isfinite(self.eps) else 0.0)
+
+    @property
+    def by_construction(self) -> bool:
+        """True where the attack states the size of what it did, because the pixels do not tell it."""
+        return self.norm in ("flow", "severity")
 
 
 @dataclass(frozen=True)
@@ -173,6 +189,25 @@ class AttackSpec:
             raise TypeError(f"parameter {name} of {self.name} is a word, not a number")
         return float(value)
 
+    def word(self, name: str) -> str:
+        """The value of a setting that is a word and need not be set: 'region', 'target'; empty where it is not."""
+        return str(dict(self.params).get(name, ""))
+
+    @property
+    def target(self) -> str:
+        """The class that the attack aims at: a class word, 'least-likely', 'random', or empty (any wrong class)."""
+        return self.word("target")
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The rising budgets of a security curve; empty for any other attack."""
+        return tuple(parse_number(text) for text in self.word("levels").split(",") if text)
+
+    @property
+    def source(self) -> str:
+        """For a transfer cell the name of the model that the images were made on; empty otherwise."""
+        return self.word("source")
+
     def integer(self, name: str) -> int:
         """The value of the whole-number parameter `name`."""
         return int(self.number(name))
@@ -184,8 +219,8 @@ class AttackSpec:
 
     @property
     def threat(self) -> ThreatModel:
-        """Norm and budget; the budget of a minimum-norm attack is infinite."""
-        return ThreatModel(self.norm, math.inf if self.minimum_norm else self.number("eps"))
+        """Norm, budget and region; the budget of a minimum-norm attack is infinite."""
+        return ThreatModel(self.norm, math.inf if self.minimum_norm else self.number("eps"), self.word("region"))
 
 
 # ------------------------------------------------------------------------------------------------------------- data
@@ -247,72 +282,13 @@ class Cell:
 
     @property
     def draw_seed(self) -> int:
-        """Seed (63 bits) of every random draw: the user's seed and the attack, so that n does not change a draw."""
-        attack = self.attack
-        return int(digest([self.seed, attack.name, attack.norm, attack.params, attack.version])[:15], 16)
+        """Seed of the cell's random draws."""
+        return draw_seed(self.seed, self.attack)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What happened to one sample in one cell.
-
-    `label` and the predictions are indices into the model's classes (-1: the model has no such class). `fooled`: an
-    image within the budget (minimum-norm: within [0, 1]) changed the right prediction, confirmed without cache.
-    `norm`: size of that perturbation in the attack's norm. `first_query`: forward query at which it was found,
-    counted from 1. `forwards`: rows computed for this sample, confirmation included; `backwards`: gradients taken of
-    it while it stood. `eight_bit`: the image rounded to 8 bits still fools and stays in the budget. A sample that was
-    wrong before the attack has no norm, no queries, and `fooled` False.
-    """
-
-    sample: str
-    label: int
-    clean_prediction: int
-    fooled: bool
-    attacked_prediction: int
-    norm: float | None
-    eight_bit: bool | None
-    first_query: int | None
-    forwards: int
-    backwards: int
-
-    @property
-    def clean_right(self) -> bool:
-        """True where the model was right before the attack."""
-        return self.clean_prediction == self.label
-
-
-@dataclass(frozen=True)
-class ShardResult:
-    """The verdicts of one shard and what it cost; what one transaction of the store holds.
-
-    `forward_rows`, `backward_rows`: rows that the model computed, all of them.
-    `zero_gradient_rows`, `bad_gradient_rows`: backward rows whose gradient was all zero, or not finite.
-    `unconfirmed`: samples whose recorded image did not fool without the cache and that were attacked again.
-    """
-
-    verdicts: tuple[Verdict, ...]
-    seconds: float
-    forward_rows: int
-    backward_rows: int
-    zero_gradient_rows: int
-    bad_gradient_rows: int
-    unconfirmed: int
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where and with what a run was made."""
-
-    command: str
-    started: str
-    fer_bench: str
-    commit: str
-    dirty: bool
-    python: str
-    platform: str
-    device: str
-    threads: int
-    packages: tuple[tuple[str, str], ...]
+def draw_seed(seed: int, attack: AttackSpec) -> int:
+    """Seed (63 bits) of every random draw: the user's seed and the attack, so that n does not change a draw."""
+    return int(digest([seed, attack.name, attack.norm, attack.params, attack.version])[:15], 16)
 
 
 def parse_number(text: str) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fer_bench import metrics
 from fer_bench.store import StoredCell
-from fer_bench.types import Norm, ThreatModel
+from fer_bench.types import AttackSpec, Norm, ThreatModel
 from reports.frames import ROW, Frames
 from reports.rates import (
     Accuracy,
@@ -129,11 +129,16 @@ def _entry(frames: Frames, cells: Sequence[StoredCell], own: Sequence[Reading]) 
         minimum_norms={
             reading.attack: _minimum_norm(reading.cell, reading.threat.norm, frames.by_cell[reading.cell])
             for reading in own
-            if frames.stored[reading.cell].cell.attack.minimum_norm
+            if _searches(frames.stored[reading.cell].cell.attack)
         },
         worst=worst,
         unsteady=int((right.any(axis=1) & ~right.all(axis=1)).sum()),
     )
+
+
+def _searches(attack: AttackSpec) -> bool:
+    """True where the attack searches the smallest perturbation; a curve only knows at which level a sample fell."""
+    return attack.minimum_norm and not attack.levels
 
 
 def _minimum_norm(cell: int, norm: Norm, verdicts: pd.DataFrame) -> MinimumNorm:

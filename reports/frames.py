@@ -8,8 +8,8 @@ from functools import cached_property
 import pandas as pd
 
 from fer_bench import checks
+from fer_bench.outcomes import Provenance
 from fer_bench.store import ResultStore, StoredCell
-from fer_bench.types import Provenance
 
 #: What a row of the leaderboard is about: the same model on another data set, subset or seed is another row.
 ROW = ["model", "model_digest", "data", "data_digest", "n", "seed"]

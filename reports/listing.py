@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from attacks.card import AttackCard, describe_range
+from attacks.suites import SuiteCard
 from fer_bench.data import DatasetCard
 from fer_bench.types import EvalSet, ModelCard
 
@@ -102,6 +103,7 @@ def attacks(cards: Iterable[AttackCard]) -> str:
         (
             card.name,
             "/".join(card.norms) + (" minimum" if card.minimum_norm else ""),
+            "yes" if card.targeted else "no",
             "yes" if card.gradient else "no",
             card.rows,
             card.forwards,
@@ -111,7 +113,8 @@ def attacks(cards: Iterable[AttackCard]) -> str:
         )
         for card in cards
     )
-    return grid(("attack", "norm", "gradients", "rows", "forwards", "backwards", "defaults", "status"), rows)
+    header = ("attack", "norm", "targeted", "gradients", "rows", "forwards", "backwards", "defaults", "status")
+    return grid(header, rows)
 
 
 def attack(card: AttackCard) -> str:
@@ -125,6 +128,8 @@ def attack(card: AttackCard) -> str:
         ("source", card.source),
         ("norms", ", ".join(card.norms)),
         ("budget", budget),
+        ("targeted", "yes: target=CLASS, least-likely or random" if card.targeted else "no"),
+        ("region", "region=NAME confines it to a part of the face" if card.regional else "no"),
         ("gradients", "needed" if card.gradient else "not needed"),
         ("rows", card.rows),
         ("fooled rows", "answered from cache" if card.freeze else "computed on"),
@@ -140,6 +145,34 @@ def attack(card: AttackCard) -> str:
     ]
     pairs += [("parameter", f"{p.name}={p.default}: {p.meaning}; {describe_range(p)}") for p in card.parameters]
     return _facts([*pairs, *(("note", note) for note in card.notes)])
+
+
+def suites(cards: Iterable[SuiteCard]) -> str:
+    """One line a suite: its stages in order."""
+    rows = ((card.name, "/".join(card.norms), " > ".join(_stages(card)), card.title) for card in cards)
+    return grid(("suite", "norm", "stages, each on what the ones before left standing", "what it is"), rows)
+
+
+def suite(card: SuiteCard) -> str:
+    """Everything a suite's card says."""
+    pairs = [
+        ("suite", card.name),
+        ("also called", ", ".join(card.aliases) or "-"),
+        ("title", card.title),
+        ("source", card.source),
+        ("norms", ", ".join(card.norms)),
+        ("budget", "eps, a budget for pixels in [0, 1], the same for every stage"),
+        ("its number", "share of samples that withstand every stage; a stage's kills are not its robust accuracy"),
+    ]
+    pairs += [("stage", stage) for stage in _stages(card)]
+    return _facts([*pairs, *(("note", note) for note in card.notes)])
+
+
+def _stages(card: SuiteCard) -> list[str]:
+    return [
+        f"{name}({','.join(f'{key}={value}' for key, value in settings)})" if settings else name
+        for name, settings in card.stages
+    ]
 
 
 def datasets(cards: Iterable[DatasetCard]) -> str:

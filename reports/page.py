@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import fer_bench
 from fer_bench import protocol
+from fer_bench.outcomes import Provenance
 from fer_bench.store import CellContext, StoredCell
-from fer_bench.types import AttackSpec, Provenance
+from fer_bench.types import AttackSpec
 from reports.boards import boards
 from reports.display import ABSENT, decimal, duration, parameter, visible
 from reports.frames import Frames

@@ -6,14 +6,14 @@ found. What was not measured is missing (None), never 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from fer_bench import metrics, protocol
 from fer_bench.store import StoredCell
-from fer_bench.types import ThreatModel, format_eps
+from fer_bench.types import NORMS, AttackSpec, ThreatModel, format_eps
 from reports.frames import Frames
 
 
@@ -39,17 +39,26 @@ def readings(frames: Frames) -> list[Reading]:
     """
     done = [cell for cell in finished(frames) if cell.id in frames.by_cell]
     labels = _labels(done)
-    spent: dict[str, set[float]] = {"Linf": set(), "L2": set()}
+    spent: dict[str, set[float]] = {}
     budgeted = [cell.cell.attack.threat for cell in done if not cell.cell.attack.minimum_norm]
     for threat in (*protocol.DEFAULT_EPS, *budgeted):
-        spent[threat.norm].add(threat.eps)
+        spent.setdefault(threat.norm, set()).add(threat.eps)
     found = []
     for cell in done:
-        attack = cell.cell.attack
-        budgets: Iterable[float] = sorted(spent[attack.norm]) if attack.minimum_norm else [attack.threat.eps]
-        found += [Reading(cell.id, labels[cell.id], ThreatModel(attack.norm, eps)) for eps in budgets]
+        threat = cell.cell.attack.threat
+        budgets = _budgets(cell.cell.attack, spent)
+        found += [Reading(cell.id, labels[cell.id], replace(threat, eps=eps)) for eps in budgets]
     order = {name: place for place, name in enumerate(dict.fromkeys(reading.attack for reading in found))}
     return sorted(found, key=lambda r: (order[r.attack], *threat_order(r.threat)))
+
+
+def _budgets(attack: AttackSpec, spent: Mapping[str, set[float]]) -> Sequence[float]:
+    """Where a cell is read: at its budget, a curve at its levels, a minimum-norm attack at all budgets of its norm."""
+    if not attack.minimum_norm:
+        return [attack.threat.eps]
+    if attack.levels:
+        return attack.levels
+    return sorted(spent.get(attack.norm, ()))
 
 
 def finished(frames: Frames) -> list[StoredCell]:
@@ -58,9 +67,9 @@ def finished(frames: Frames) -> list[StoredCell]:
     return [frames.stored[int(cell)] for cell in done]
 
 
-def threat_order(threat: ThreatModel) -> tuple[bool, float]:
-    """Sorts Linf before L2, then by eps."""
-    return threat.norm != "Linf", threat.eps
+def threat_order(threat: ThreatModel) -> tuple[int, str, float]:
+    """Sorts Linf first, then the other norms, threats of the whole image before those of a region, then by eps."""
+    return NORMS.index(threat.norm), threat.region, threat.eps
 
 
 def _labels(done: Sequence[StoredCell]) -> dict[int, str]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from toys import CLASSES, sample_name, toy_provenance
 
+from fer_bench.outcomes import ShardResult, Verdict
 from fer_bench.store import CellContext, ResultStore
-from fer_bench.types import AttackSpec, Cell, EvalSet, Norm, ShardResult, Verdict
+from fer_bench.types import AttackSpec, Cell, EvalSet, Norm
 from reports.frames import Frames, collect
 
 #: What became of a sample: wrong before the attack, never fooled, or fooled by a perturbation of this norm.

@@ -74,7 +74,7 @@ def test_one_file_imports_torchattacks() -> None:
 
 
 def test_only_the_store_opens_the_database() -> None:
-    assert callers("sqlite3.connect") == {"fer_bench/store.py"}
+    assert callers("sqlite3.connect") == {"fer_bench/database.py"}
 
 
 def test_only_reports_knows_tables_and_pages() -> None:

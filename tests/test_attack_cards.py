@@ -142,7 +142,7 @@ def test_settings_are_read(settings: dict[str, str], eps: float, steps: int, alp
         ("pgd", {"norm": "L2"}, "pgd: norm=L2 is not served; it serves Linf."),
         ("pgd", {"nosuch": "1"}, "unknown parameter of pgd 'nosuch'"),
         ("pgd", {"restart": "2"}, "Did you mean restarts"),
-        ("cw", {"eps": "0.5"}, "unknown parameter of cw 'eps'"),
+        ("cw", {"eps": "0"}, "eps=0 cannot be used; eps is a number above 0"),
         ("cw", {"lr": "0"}, "lr is a number above 0 and at most 10"),
         ("cw", {"kappa": "-1"}, "kappa is a number from 0 to 1e+06"),
     ],

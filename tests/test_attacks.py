@@ -11,10 +11,11 @@ from toys import LinearToy, SmallConvToy, toy_images
 
 from attacks import ATTACKS
 from fer_bench import evaluate
-from fer_bench.engines.local import CellJob, run_cell
+from fer_bench.engines.job import CellJob, Stage
+from fer_bench.engines.local import run_cell
 from fer_bench.errors import AttackError
-from fer_bench.evaluate import Shard
-from fer_bench.types import Verdict
+from fer_bench.outcomes import Verdict
+from fer_bench.shards import Shard
 
 BUDGET = [
     ("fgsm", "Linf", {}),
@@ -28,7 +29,6 @@ BUDGET = [
     ("apgd-dlr", "L2", {"steps": 20, "norm": "L2"}),
     ("apgd-t", "Linf", {"steps": 20}),
     ("square", "Linf", {"queries": 2500}),
-    ("autoattack", "Linf", {"steps": 10, "queries": 50}),
 ]
 MINIMUM = [
     ("cw", "L2", {"c": 10, "steps": 500}),
@@ -85,7 +85,6 @@ def test_a_minimum_norm_attack_comes_within_a_quarter_of_the_optimum_and_not_bel
         ("apgd-dlr", 1e-6, {"steps": 5}, 6, 6),
         ("apgd-t", 1e-6, {"steps": 5}, 6 * 7, 6 * 6),
         ("square", 1e-6, {"queries": 9}, 10, 0),
-        ("autoattack", 1e-6, {"steps": 5, "queries": 9}, 6 + 6 * 7 + 6 * 12 + 10, 6 + 6 * 6 + 6 * 5),
         ("fab-t", None, {"steps": 5}, 6 * 12, 6 * 5),
     ],
 )
@@ -100,7 +99,7 @@ def test_the_cost_of_a_sample_that_stands_is_what_the_card_says(name, eps, setti
         assert (verdict.forwards, verdict.backwards) == (1 + forwards, backwards)
 
 
-@pytest.mark.parametrize("name", [name for name in ATTACKS.names() if name != "autoattack"])
+@pytest.mark.parametrize("name", ATTACKS.names())
 def test_what_a_card_says_of_rows_and_freezing_is_what_its_program_asks_for(name, monkeypatch):
     asked: set[tuple[str, bool]] = set()
 
@@ -115,31 +114,6 @@ def test_what_a_card_says_of_rows_and_freezing_is_what_its_program_asks_for(name
     settings = {p.name: 2 for p in card.parameters if p.name in ("steps", "queries")}
     judge(model, shard_of(model, toy_images(2).double()), name, None if card.minimum_norm else 1e-6, **settings)
     assert asked == {(card.rows, card.freeze)}
-
-
-def test_the_reference_settings_are_the_defaults_and_reach_torchattacks(monkeypatch):
-    spec = ATTACKS.get("autoattack").spec({}, 8 / 255)
-    assert (spec.integer("steps"), spec.integer("queries")) == (100, 5000)
-    built: list[tuple[str, int, int]] = []
-    for kind in ("APGD", "APGDT", "FAB", "Square"):
-        original = getattr(torchattacks, kind).__init__
-
-        def spy(self, *args, _kind=kind, _original=original, **settings):
-            _original(self, *args, **settings)
-            built.append(
-                (
-                    _kind,
-                    settings.get("steps", settings.get("n_queries")),
-                    getattr(self, "n_target_classes", 0),
-                )
-            )
-
-        monkeypatch.setattr(getattr(torchattacks, kind), "__init__", spy)
-    model = TwoWays()
-    with torch.no_grad():
-        model.weight.mul_(1e-3)
-    judge(model, shard_of(model, toy_images(1).double()), "autoattack", 1e-6, steps=7, queries=11)
-    assert built == [("APGD", 7, 0), *[("APGDT", 7, 6)] * 6, *[("FAB", 7, 6)] * 6, ("Square", 11, 0)]
 
 
 # ------------------------------------------------------------------------------------------------ CW and its canaries
@@ -244,7 +218,6 @@ class FewerClasses(nn.Module):
         "fab-t",
         "square",
         "cw",
-        "autoattack",
     ],
 )
 @pytest.mark.parametrize(("channels", "height", "width"), [(3, 10, 6), (1, 6, 9)])
@@ -291,7 +264,7 @@ def test_memory_that_runs_out_halves_the_batch_and_changes_no_verdict():
     shard = shard_of(roomy, toy_images(23).double())
     card = ATTACKS.get("pgd")
     spec = card.spec({"steps": "5"}, float(roomy.smallest(shard.images, "Linf").median()))
-    job = CellJob(spec, card.program, shard.images, tuple(shard.labels.tolist()), shard.ids, SEED)
+    job = CellJob((Stage(spec, card.program, SEED),), shard)
     wanted = range(23)
     cpu = torch.device("cpu")
     expected = [v for part in run_cell(job, roomy, wanted, cpu, 23, torch.float64) for v in part.verdicts]
@@ -306,6 +279,7 @@ def test_an_image_that_does_not_fit_at_all_is_an_error_of_the_cell():
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     card = ATTACKS.get("pgd")
-    job = CellJob(card.spec({}, 0.1), card.program, toy_images(2), (0, 0), ("a", "b"), SEED)
+    shard = Shard(toy_images(2), torch.zeros(2, dtype=torch.int64), ("a", "b"))
+    job = CellJob((Stage(card.spec({}, 0.1), card.program, SEED),), shard)
     with pytest.raises(AttackError, match="one image at a time"):
         list(run_cell(job, Tiny(), [0, 1], torch.device("cpu"), 2))

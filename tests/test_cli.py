@@ -95,7 +95,7 @@ def verdicts(folder: Path = Path("results")) -> int:
         ({"attacks": "pgd(steps=10"}, "pgd: its bracket is not closed"),
         ({"attacks": "pgd(steps)"}, "pgd: cannot read 'steps'; expected parameter=value"),
         ({"attacks": "pgd\n\n!"}, "a comma was expected"),
-        ({"attacks": "cw(eps=0.5)"}, "unknown parameter of cw 'eps'"),
+        ({"attacks": "cw(eps=-1)"}, "cw: eps=-1 cannot be used"),
         ({"attacks": "pgd(norm=L2)"}, "norm=L2 is not served"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_wrong_name_or_parameter_is_refused_before_any_work(words: dict[str, s
     ("option", "value", "reason"),
     [
         ("--eps", "2/0", "'2/0' cannot be used"),
-        ("--eps", "L3:1", "names the norm 'L3'; it is Linf or L2"),
+        ("--eps", "Lp:1", "names the norm 'Lp'; it is one of Linf, L2"),
         ("--eps", "-1/255", "above 0"),
         ("--eps", "8", "at most 1, for pixels in [0, 1]"),
         ("--eps", "nan", "cannot be used"),

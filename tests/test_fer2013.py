@@ -9,9 +9,11 @@ import torch
 
 from attacks import ATTACKS
 from fer_bench.data import open_data
-from fer_bench.engines.local import CellJob, run_cell
+from fer_bench.engines.job import cell_job
+from fer_bench.engines.local import run_cell
 from fer_bench.labels import match
-from fer_bench.types import EvalSet, Verdict
+from fer_bench.outcomes import Verdict
+from fer_bench.types import EvalSet
 from models_zoo import MODELS
 from models_zoo.loading import load
 
@@ -23,11 +25,9 @@ def validation(folder: Path, n: int) -> EvalSet:
 
 
 def judge(model: str, data: EvalSet, attack: str, eps: float, batch_size: int = 64, **settings: str) -> list[Verdict]:
-    card, attack_card = MODELS.get(model), ATTACKS.get(attack)
-    spec = attack_card.spec(settings, eps)
-    to_model = match(card.classes, data.classes).to_model
-    labels = tuple(to_model[label] for label in data.labels.tolist())
-    job = CellJob(spec, attack_card.program, data.images, labels, data.ids, draw_seed=1)
+    card = MODELS.get(model)
+    chosen = ATTACKS.get(attack).attack(settings, eps)
+    job = cell_job(chosen, 1, data, match(card.classes, data.classes), card.classes)
     parts = run_cell(job, load(card), range(len(data)), torch.device("cpu"), batch_size)
     return [verdict for part in parts for verdict in part.verdicts]
 

@@ -14,9 +14,11 @@ from attacks import ATTACKS
 from fer_bench import evaluate
 from fer_bench.draws import KeyedDraws, key_of
 from fer_bench.errors import AttackError, ModelError
-from fer_bench.evaluate import Shard, evaluate_shard
+from fer_bench.evaluate import evaluate_shard
 from fer_bench.observer import Observer
-from fer_bench.types import AttackSpec, ShardResult
+from fer_bench.outcomes import ShardResult
+from fer_bench.shards import Shard
+from fer_bench.types import AttackSpec
 
 SEED = 7
 
@@ -373,7 +375,6 @@ def test_an_answer_that_does_not_hold_without_the_cache_is_attacked_again_and_fl
         ("square", 0.01, {"queries": 60}),
         ("square", 0.3, {"queries": 60, "norm": "L2"}),
         ("cw", None, {"steps": 30}),
-        ("autoattack", 0.006, {"steps": 6, "queries": 30}),
     ],
 )
 def test_verdicts_do_not_depend_on_the_batch_size(name, eps, settings):

@@ -44,7 +44,7 @@ def test_the_threats_of_version_1() -> None:
     ],
 )
 def test_budgets_are_read(text: str | None, threats: tuple[ThreatModel, ...]) -> None:
-    assert protocol.parse_eps(text) == threats
+    assert protocol.parse_eps(text) == protocol.Budgets(threats)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,14 @@ def test_budgets_are_read(text: str | None, threats: tuple[ThreatModel, ...]) ->
         ("1e400/1", "cannot be used"),
         ("8/255/2", "cannot be used"),
         ("eight", "'eight' cannot be used"),
-        ("L3:1", "names the norm 'L3'; it is Linf or L2"),
-        ("L2:Linf:1", "names the norm 'L2:Linf'"),
+        ("Lp:1", "names the norm 'Lp'; it is one of Linf, L2, L1, L0"),
+        ("L2:Linf:1", "'L2:Linf:1' cannot be read"),
+        ("1/255:2/255", "cannot be read"),
+        ("2/255:1/255:log4", "LOW < HIGH"),
+        ("1/255:2/255:log1", "K >= 2"),
+        ("1/255:2/255:cubic4", "is no curve"),
+        ("1/255:2/255:log4,1/255:4/255:log4", "two curves of Linf"),
+        ("severity:6", "at most 5"),
     ],
 )
 def test_what_is_no_budget_is_refused(text: str, reason: str) -> None:
@@ -76,10 +82,10 @@ def test_what_is_no_budget_is_refused(text: str, reason: str) -> None:
 @given(st.text("0123456789/.eE+-_ infa,:L2", max_size=12))
 def test_no_text_breaks_the_reading(text: str) -> None:
     try:
-        threats = protocol.parse_eps(text)
+        budgets = protocol.parse_eps(text)
     except UsageError:
         return
-    assert all(0 < threat.eps <= (1 if threat.norm == "Linf" else 1000) for threat in threats)
+    assert all(0 < threat.eps <= (1 if threat.norm == "Linf" else 1000) for threat in budgets.threats)
 
 
 @given(st.sampled_from(["Linf", "L2"]), st.integers(1, 510))
@@ -88,4 +94,14 @@ def test_a_budget_survives_being_written(norm: str, halves: int) -> None:
     eps = halves / 2 / 255 if norm == "Linf" else halves / 200
     written = format_eps(eps, norm)  # type: ignore[arg-type]
     assert parse_number(written) == pytest.approx(eps, rel=1e-12)
-    assert protocol.parse_eps(f"{norm}:{written}")[0].eps == parse_number(written)
+    assert protocol.parse_eps(f"{norm}:{written}").threats[0].eps == parse_number(written)
+
+
+def test_a_curve_has_equal_ratios_or_equal_steps_and_ends_exactly() -> None:
+    budgets = protocol.parse_eps("0.25/255:16/255:log7,L2:0.5:2:lin4")
+    assert budgets.threats == ()
+    log, lin = budgets.curve("Linf"), budgets.curve("L2")
+    assert [round(level * 255, 9) for level in log] == [0.25, 0.5, 1, 2, 4, 8, 16]
+    assert lin == (0.5, 1.0, 1.5, 2.0)
+    assert (log[-1], lin[-1]) == (16 / 255, 2.0)
+    assert protocol.parse_eps("L0:1:9:log5").curve("L0") == (1, 2, 3, 5, 9)

@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from toys import CLASSES, sample_name, toy_provenance, toy_verdict
 
 from fer_bench.errors import StoreError
+from fer_bench.outcomes import ShardResult, Verdict
 from fer_bench.records import to_json
 from fer_bench.store import FILE_NAME, CellContext, ResultStore, StoredVerdict
-from fer_bench.types import AttackSpec, Cell, EvalSet, ShardResult, Verdict
+from fer_bench.types import AttackSpec, Cell, EvalSet
 
 NAMES = tuple(sample_name(i) for i in range(12))
 DATA = EvalSet("toy", "toy", torch.zeros(12, 1, 1, 1), torch.arange(12) % 7, CLASSES, NAMES)
@@ -475,7 +476,7 @@ import resource, signal
 from pathlib import Path
 from fer_bench.errors import StoreError
 from fer_bench.store import ResultStore
-from fer_bench.types import Provenance
+from fer_bench.outcomes import Provenance
 folder = Path({folder!r})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write beyond the limit fails as one to a full disk does
 store = ResultStore(folder)

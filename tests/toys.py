@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from fer_bench.data import evalset
-from fer_bench.types import EvalSet, ModelCard, Norm, Provenance, Task, Verdict
+from fer_bench.outcomes import Provenance, Verdict
+from fer_bench.types import EvalSet, ModelCard, Norm, Task
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 USAGES = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import nn
 
+from fer_bench.draws import isolated_generators
+from fer_bench.engines.job import CellJob, Stage
 from fer_bench.errors import AttackError, UsageError
-from fer_bench.evaluate import Program, evaluate_shard, shard_of
-from fer_bench.types import AttackSpec, ShardResult
+from fer_bench.evaluate import Evaluated, evaluate_shard, full_precision, prepare, strongest
+from fer_bench.outcomes import ShardResult, Verdict
+from fer_bench.setwise import SetView
+from fer_bench.shards import Shard
+
+T = TypeVar("T")
 
 #: Starting batch for --batch-size auto; the largest that still helps, halved where it does not fit.
 AUTO_BATCH = {"cpu": 64, "cuda": 512}
-
-
-@dataclass(frozen=True)
-class CellJob:
-    """A cell ready to run: the attack, and its samples.
-
-    `images` `(n, channels, height, width)` in [0, 1]; `labels` in the model's classes (-1: it has no such class);
-    `draw_seed` keys every random draw.
-    """
-
-    spec: AttackSpec
-    program: Program
-    images: torch.Tensor
-    labels: tuple[int, ...]
-    ids: tuple[str, ...]
-    draw_seed: int
 
 
 def choose_device(text: str) -> torch.device:
@@ -54,23 +46,119 @@ def run_cell(
     device: torch.device,
     batch_size: int | None = None,
     dtype: torch.dtype = torch.float32,
+    passed: Mapping[int, int] | None = None,
 ) -> Iterator[ShardResult]:
     """Yields the results of the samples at positions `wanted`, shard by shard.
 
-    `batch_size` None starts from AUTO_BATCH. Verdicts do not depend on it (docs/design/randomness.md).
+    The survivors of all shards are pooled between the stages of a staged cell. `passed`: how many stages a sample
+    already withstood in an earlier run. `batch_size` None starts from AUTO_BATCH. Verdicts do not depend on it
+    (docs/design/randomness.md).
     """
-    size = batch_size or AUTO_BATCH.get(device.type, 64)
-    pending = list(wanted)
-    while pending:
-        shard = shard_of(job.images, job.labels, job.ids, pending[:size])
+    batch = _Batch(batch_size or AUTO_BATCH.get(device.type, 64), device, job.stages[0].spec.label)
+    samples, fitted = _fitted(job, model, batch, dtype)
+    left = list(wanted)
+    done = dict(passed or {})
+    for number, stage in enumerate(job.stages):
+        last = number == len(job.stages) - 1
+        pending = [i for i in left if done.get(i, 0) <= number]
+        while pending:
+            chosen = pending[: batch.size]
+            result = batch.run(partial(_judge, job, stage, model, samples, chosen, device, dtype))
+            if result is None:
+                continue
+            pending = pending[len(chosen) :]
+            result, fitted = _with_cost(result, fitted), (0, 0)
+            if len(job.stages) == 1:
+                yield result
+                continue
+            final = tuple(v for v in result.verdicts if last or v.fooled or not v.clean_right)
+            settled = {v.sample for v in final}
+            left = [i for i in left if samples.ids[i] not in settled]
+            rest = tuple(v for v in result.verdicts if v.sample not in settled)
+            yield replace(result, verdicts=final, passed=rest, stage=number)
+
+
+def run_sample(job: CellJob, model: nn.Module, position: int, device: torch.device) -> Evaluated:
+    """One sample of a cell through its stages until it falls; the last stage's outcome, with the image."""
+    batch = _Batch(AUTO_BATCH.get(device.type, 64), device, job.stages[0].spec.label)
+    samples, _ = _fitted(job, model, batch, torch.float32)
+    shard = samples.take([position]).to(device, torch.float32)
+    for stage in job.stages:
+        evaluated = evaluate_shard(model, shard, stage.spec, stage.program, stage.draw_seed, job.target_class)
+        verdict: Verdict = evaluated.result.verdicts[0]
+        if verdict.fooled or not verdict.clean_right:
+            break
+    return evaluated
+
+
+def strongest_images(
+    job: CellJob, model: nn.Module, device: torch.device, batch_size: int | None = None
+) -> torch.Tensor:
+    """The images that the job's one attack makes on this model, for every sample, to be tried on other models.
+
+    On the CPU, shaped as the samples' images; see `evaluate.strongest`.
+    """
+    (stage,) = job.stages
+    batch = _Batch(batch_size or AUTO_BATCH.get(device.type, 64), device, stage.spec.label)
+    samples, _ = _fitted(job, model, batch, torch.float32)
+    made: list[torch.Tensor] = []
+    position = 0
+    while position < len(samples.ids):
+        shard = samples.take(range(position, min(position + batch.size, len(samples.ids)))).to(device, torch.float32)
+        images = batch.run(partial(strongest, model, shard, stage.spec, stage.program, stage.draw_seed))
+        if images is not None:
+            made.append(images.cpu())
+            position += len(images)
+    return torch.cat(made)
+
+
+class _Batch:
+    """The batch size in use: halved whenever memory runs out."""
+
+    def __init__(self, size: int, device: torch.device, label: str) -> None:
+        self.size, self.device, self.label = size, device, label
+
+    def run(self, call: Callable[[], T]) -> T | None:
+        """What `call` returns; None, with the size halved, where it did not fit into memory."""
         try:
-            result = evaluate_shard(model, shard.to(device, dtype), job.spec, job.program, job.draw_seed).result
+            return call()
         except (torch.OutOfMemoryError, MemoryError) as error:
-            if size == 1:
-                raise AttackError(f"{job.spec.label} does not fit into memory even one image at a time.") from error
-            size = max(1, min(size, len(pending)) // 2)
-            if device.type == "cuda":
+            if self.size == 1:
+                raise AttackError(f"{self.label} does not fit into memory even one image at a time.") from error
+            self.size //= 2
+            if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            continue
-        pending = pending[size:]
-        yield result
+            return None
+
+
+def _judge(
+    job: CellJob,
+    stage: Stage,
+    model: nn.Module,
+    samples: Shard,
+    chosen: Sequence[int],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> ShardResult:
+    shard = samples.take(chosen).to(device, dtype)
+    return evaluate_shard(model, shard, stage.spec, stage.program, stage.draw_seed, job.target_class).result
+
+
+def _fitted(job: CellJob, model: nn.Module, batch: _Batch, dtype: torch.dtype) -> tuple[Shard, tuple[int, int]]:
+    """The samples with the proposals of the set-level stage, if there is one, and its forward and backward rows."""
+    if job.fit is None:
+        return job.samples, (0, 0)
+    fit, (stage,) = job.fit, job.stages
+    prepare(model)
+    whole = job.samples.to(torch.device("cpu"), dtype)
+    while True:
+        view = SetView(model, whole, batch.device, batch.size, stage.draw_seed)
+        with full_precision(), isolated_generators(stage.draw_seed):
+            proposals = batch.run(partial(fit, stage.spec, view))
+        if proposals is not None:
+            return replace(job.samples, proposals=proposals.detach().cpu()), (view.forward_rows, view.backward_rows)
+
+
+def _with_cost(result: ShardResult, rows: tuple[int, int]) -> ShardResult:
+    """The result with the rows of the set-level stage added."""
+    return replace(result, forward_rows=result.forward_rows + rows[0], backward_rows=result.backward_rows + rows[1])

@@ -1,0 +1,73 @@
+"""A cell made ready to run: its stages, its samples, what it aims at. It runs nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from fer_bench.attack import Attack, Program
+from fer_bench.errors import AttackError
+from fer_bench.labels import ClassMap, expression
+from fer_bench.setwise import Fit
+from fer_bench.shards import Shard
+from fer_bench.types import AttackSpec, EvalSet, draw_seed
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One attack of a cell, with the seed (63 bits) that keys its random draws."""
+
+    spec: AttackSpec
+    program: Program
+    draw_seed: int
+
+
+@dataclass(frozen=True)
+class CellJob:
+    """A cell ready to run: at least one stage, and all its samples.
+
+    `samples`: labels in the model's classes (-1: it has no such class). `target_class`: the index of the class that a
+    targeted attack names. `fit`: the set-level stage, run before the first shard.
+    """
+
+    stages: tuple[Stage, ...]
+    samples: Shard
+    fit: Fit | None = None
+    target_class: int | None = None
+
+
+def cell_job(
+    attack: Attack,
+    seed: int,
+    data: EvalSet,
+    classes: ClassMap,
+    model_classes: tuple[str, ...],
+    mask: torch.Tensor | None = None,
+) -> CellJob:
+    """The job of a cell. `mask`: where the attack's region may be touched, for each sample; None: everywhere.
+
+    A stage of a suite draws as the same attack alone would. Raises AttackError where the attack aims at a class that
+    the model does not have.
+    """
+    parts = attack.stages or (attack,)
+    return CellJob(
+        stages=tuple(Stage(part.spec, part.program, draw_seed(seed, part.spec)) for part in parts),
+        samples=Shard(
+            images=data.images,
+            labels=torch.tensor([classes.to_model[label] for label in data.labels.tolist()], dtype=torch.int64),
+            ids=data.ids,
+            mask=mask,
+        ),
+        fit=attack.fit,
+        target_class=_index(attack.spec.target, model_classes),
+    )
+
+
+def _index(target: str, classes: tuple[str, ...]) -> int | None:
+    if target in ("", "least-likely", "random"):
+        return None
+    words = [expression(word) for word in classes]
+    if expression(target) not in words:
+        raise AttackError(f"the model has no class '{target}' to aim at; it has {', '.join(words)}.")
+    return words.index(expression(target))

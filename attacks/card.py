@@ -11,6 +11,7 @@ from typing import Literal
 from fer_bench.attack import Attack, Program
 from fer_bench.errors import UsageError
 from fer_bench.labels import EXPRESSIONS, expression
+from fer_bench.regions import parse_region
 from fer_bench.registry import unknown_name
 from fer_bench.setwise import Fit
 from fer_bench.types import AttackSpec, Norm, Parameter, Params, ParamValue, Record, Rows, parse_number
@@ -103,7 +104,7 @@ class AttackCard:
         if "target" in overrides:
             values.append(("target", _target(self.name, overrides["target"])))
         if "region" in overrides:
-            values.append(("region", overrides["region"]))
+            values.append(("region", str(parse_region(overrides["region"]))))
         return AttackSpec(
             name=self.name,
             norm=norm,

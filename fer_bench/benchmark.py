@@ -5,14 +5,14 @@ It receives models, attacks and data as objects and must not know where they com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import nn
 
-from fer_bench import progress
+from fer_bench import landmarks, progress
 from fer_bench.attack import Attack
 from fer_bench.engines.job import cell_job
 from fer_bench.engines.local import run_cell
@@ -95,12 +95,14 @@ def run_matrix(
     for entrant in needed.values():
         entrant.fetch()
     if tasks:
+        regions = dict.fromkeys(task.attack.spec.threat.region for task in tasks)
+        masks = {region: landmarks.mask_of(data, region) for region in regions}
         run_id = store.add_run(provenance)
         store.add_samples(data, data_digest)
         with progress.steps("starting", len(tasks) * len(data)) as advance:
             for entrant in needed.values():
                 own = [task for task in tasks if task.entrant is entrant]
-                failures += _run_model(entrant, own, data, data_digest, store, run_id, plan, advance)
+                failures += _run_model(entrant, own, data, data_digest, masks, store, run_id, plan, advance)
     return Summary(ran=len(tasks), present=present, failures=tuple(failures))
 
 
@@ -159,6 +161,7 @@ def _run_model(
     tasks: list[_Task],
     data: EvalSet,
     data_digest: str,
+    masks: Mapping[str, torch.Tensor | None],
     store: ResultStore,
     run_id: int,
     plan: Plan,
@@ -184,7 +187,8 @@ def _run_model(
             judged = store.judged(cell_id)
             advance(len(judged))
             wanted = [i for i, sample in enumerate(data.ids) if sample not in judged]
-            job = cell_job(task.attack, plan.seed, data, task.classes, entrant.card.classes, mask=None)
+            mask = masks[task.attack.spec.threat.region]
+            job = cell_job(task.attack, plan.seed, data, task.classes, entrant.card.classes, mask)
             through = store.passed(cell_id) if task.attack.stages else {}
             passed = {i: through[data.ids[i]] for i in wanted if data.ids[i] in through}
             for result in run_cell(job, model, wanted, plan.device, plan.batch_size, passed=passed):

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from fer_bench import landmarks
 from fer_bench.attack import Attack
 from fer_bench.engines.job import cell_job
 from fer_bench.engines.local import run_sample
@@ -108,9 +109,16 @@ def recreate(
         )
     at = data.ids.index(stored.sample)
     classes = match(cell.context.model_classes, data.classes)
-    stored_attack = replace(attack, spec=cell.cell.attack)
-    job = cell_job(stored_attack, cell.cell.seed, data, classes, cell.context.model_classes, mask=None)
-    evaluated = run_sample(job, model.to(device), at, device)
+    needed = data if attack.fit else _only(data, at)  # an attack of a set looks at all of it
+    job = cell_job(
+        replace(attack, spec=cell.cell.attack),
+        cell.cell.seed,
+        needed,
+        classes,
+        cell.context.model_classes,
+        landmarks.mask_of(needed, cell.cell.attack.threat.region),
+    )
+    evaluated = run_sample(job, model.to(device), needed.ids.index(stored.sample), device)
     now = evaluated.result.verdicts[0]
     differences = [
         *_differing_causes(cell, model_digest, attack.spec),
@@ -128,6 +136,11 @@ def recreate(
             f"{folder} cannot be written ({os.strerror(error.errno or 0)}); choose another --out."
         ) from error
     return Replay(cell, stored, now, tuple(differences), picture, tensors)
+
+
+def _only(data: EvalSet, at: int) -> EvalSet:
+    """The set of the one sample at position `at`."""
+    return replace(data, images=data.images[at : at + 1], labels=data.labels[at : at + 1], ids=data.ids[at : at + 1])
 
 
 def _differing_causes(cell: StoredCell, model_digest: str, now: AttackSpec) -> list[str]:

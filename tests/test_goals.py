@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from test_observer import SEED, TwoWays, attack, shard_of
 from toys import CLASSES, LinearToy, SmallConvToy, toy_data, toy_images
 
+import fer_bench
 from attacks import ATTACKS, choose_attacks
+from fer_bench import api, landmarks
+from fer_bench.data import open_data
 from fer_bench.engines.job import cell_job
 from fer_bench.engines.local import run_cell
 from fer_bench.errors import AttackError, UsageError
 from fer_bench.evaluate import evaluate_shard
 from fer_bench.labels import match
 from fer_bench.shards import Goal, Shard, targets_of
+from fer_bench.store import ResultStore
 from fer_bench.threats import norms, project
 from fer_bench.types import ThreatModel
 
@@ -156,3 +161,31 @@ def test_a_shard_is_taken_apart_with_everything_that_belongs_to_a_row():
     for name in ("images", "labels", "mask", "proposals"):
         assert torch.equal(getattr(part, name), getattr(shard, name)[[2, 0]])
     assert len(CLASSES) == 7
+
+
+@pytest.mark.network
+@pytest.mark.fer2013
+def test_a_region_holds_through_the_whole_program_on_real_faces(fer2013, tmp_path):
+    """From --attacks to the replayed image: the perturbation lies where the landmarks say, and nowhere else."""
+    data = f"fer2013:{fer2013}:validation"
+    fer_bench.run("mini-xception", "fgsm(region=eyes),fgsm(region=outside-core)", data, eps="8/255", n=20, out=tmp_path)
+    with ResultStore(tmp_path, create=False) as store:
+        cells = store.cells()
+        fallen = {v.cell_id: v.verdict.sample for v in store.verdicts() if v.verdict.fooled}
+    assert {str(cell.cell.attack.threat) for cell in cells} == {"Linf@8/255 eyes", "Linf@8/255 outside-core"}
+    opened = open_data(data, 20)
+    for cell in cells:
+        again = api.replay(tmp_path, cell.key, fallen[cell.id])
+        assert again.same, again.differences
+        images = np.load(again.tensors)
+        changed = np.abs(images["adversarial"] - images["clean"]) > 0
+        at = opened.ids.index(fallen[cell.id])
+        (mask,) = landmarks.masks(opened.images[at : at + 1], [opened.ids[at]], cell.cell.attack.threat.region).numpy()
+        assert changed.any()
+        assert not (changed & (mask == 0)).any()
+
+
+def test_an_unknown_region_is_refused_with_the_known_ones():
+    with pytest.raises(UsageError, match=r"region=ears cannot be used; it is made of core, brows, eyes"):
+        choose_attacks("pgd(region=ears)")
+    assert choose_attacks("pgd(region=mouth+eyes,eps=0.1)")[0].spec.threat.region == "eyes+mouth"

@@ -232,7 +232,9 @@ class EvalSet:
 
     `images`: float32 `(n, channels, height, width)` in [0, 1], channels 1 or 3. `labels`: int64 `(n,)`, indices into
     `classes`. `ids`: one per image, the sha256 of shape and decoded 8-bit pixels, '#2' appended to the second of two
-    equal images. `source`: the `--data` text that opens it again.
+    equal images. `source`: the `--data` text that opens it again. `values`: float32 `(n, 2)`, valence and arousal in
+    [-1, 1], of a set for regressors; such a set may carry expressions too, and has `classes` () and labels -1 where
+    it carries none.
     """
 
     name: str
@@ -242,14 +244,21 @@ class EvalSet:
     classes: tuple[str, ...]
     ids: tuple[str, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
+    values: torch.Tensor | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
+    def task(self) -> Task:
+        """What the set is for: "va" where it has `values`, else "expression"."""
+        return "expression" if self.values is None else "va"
+
+    @property
     def digest(self) -> str:
-        """sha256 over ids, labels and class names."""
-        return digest({"ids": self.ids, "labels": self.labels.tolist(), "classes": self.classes})
+        """sha256 over ids, labels and class names, and over the values of a set that has them."""
+        content = {"ids": self.ids, "labels": self.labels.tolist(), "classes": self.classes}
+        return digest(content if self.values is None else content | {"values": self.values.tolist()})
 
 
 # ------------------------------------------------------------------------------------------------- cells and outcomes

@@ -259,6 +259,44 @@ def test_whatever_identifies_a_set_is_in_its_digest(field: str) -> None:
     assert dataclasses.replace(data, name="y", source="y", notes=("y",)).digest == data.digest
 
 
+def test_values_follow_their_images_and_are_in_the_digest() -> None:
+    """A regressor's targets: in the order of the digests, and a change of one is another set."""
+    values = [(round(0.1 * i, 1), round(-0.2 * i, 1)) for i in range(5)]
+    data = evalset.build("x", "x", PIXELS[:5], [-1] * 5, (), values=values)
+    names = [evalset.pixel_digest(image) for image in PIXELS[:5]]
+    assert data.values is not None
+    assert data.values.dtype == torch.float32
+    for name, pair in zip(data.ids, data.values.tolist(), strict=True):
+        assert pair == pytest.approx(values[names.index(name)])
+    assert data.task == "va"
+    assert dataclasses.replace(data, values=-data.values).digest != data.digest
+    plain = dataclasses.replace(data, values=None)
+    assert plain.task == "expression"
+    assert plain.digest != data.digest
+    zeros = evalset.build("x", "x", PIXELS[:5], [-1] * 5, (), values=[(0.0, 0.0)] * 5)
+    assert zeros.digest == evalset.build("x", "x", PIXELS[:5], [-1] * 5, (), values=[(-0.0, 0.0)] * 5).digest
+
+
+@pytest.mark.parametrize("pair", [(1.01, 0.0), (0.0, -5.0), (float("nan"), 0.0)])
+def test_values_outside_the_circumplex_are_refused(pair: tuple[float, float]) -> None:
+    with pytest.raises(DataError, match=r"1 of 2 images have values outside \[-1, 1\]"):
+        evalset.build("x", "x", PIXELS[:2], [0, 0], CLASSES, values=[(1.0, -1.0), pair])
+
+
+def test_equal_images_with_other_values_have_one_order() -> None:
+    image = faces(1, side=4)[0]
+    pairs = [(0.5, 0.1), (-0.5, 0.2), (-0.5, 0.1)]
+    data = evalset.build("x", "x", [image] * 3, [0] * 3, CLASSES, values=pairs)
+    again = evalset.build("x", "x", [image] * 3, [0] * 3, CLASSES, values=pairs[::-1])
+    assert data.digest == again.digest
+
+
+def test_the_digest_of_a_set_of_expressions_never_changes() -> None:
+    """Stored cells name their set by it: sha256 of {"classes":["a","b"],"ids":["88da..."],"labels":[1]}."""
+    data = evalset.build("x", "x", [np.arange(6, dtype=np.uint8).reshape(2, 3)], [1], ("a", "b"))
+    assert data.digest == "994901e15d289ffd95a991466181bf5e62bbfccfeffd7148742a197a78071c64"
+
+
 def test_colour_images_become_three_planes() -> None:
     image = np.zeros((2, 2, 3), dtype=np.uint8)
     image[0, 1] = (255, 51, 0)

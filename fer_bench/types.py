@@ -231,10 +231,8 @@ class EvalSet:
     """Images to evaluate on, in the order of the sha256 of their decoded pixels.
 
     `images`: float32 `(n, channels, height, width)` in [0, 1], channels 1 or 3. `labels`: int64 `(n,)`, indices into
-    `classes`. `ids`: one per image, the sha256 of shape and decoded 8-bit pixels, '#2' appended to the second of two
-    equal images. `source`: the `--data` text that opens it again. `values`: float32 `(n, 2)`, valence and arousal in
-    [-1, 1], of a set for regressors; such a set may carry expressions too, and has `classes` () and labels -1 where
-    it carries none.
+    `classes` (-1: none). `values`, for regressors: float32 `(n, 2)`, valence and arousal in [-1, 1]. `ids`: sha256 of
+    shape and 8-bit pixels, '#2' after the second of two equal images. `source`: the `--data` text that opens it again.
     """
 
     name: str

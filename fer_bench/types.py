@@ -299,9 +299,6 @@ def draw_seed(seed: int, attack: AttackSpec) -> int:
 
 
 def parse_number(text: str) -> float:
-    """A number as people write it: '0.03', '8/255', '0.5/255', '1e-3'.
-
-    Raises ValueError for anything else ('8/255/2' too, which could be read in two ways), ZeroDivisionError for 2/0.
-    """
+    """A number as people write it: '0.03', '0.5/255', '1e-3'. Raises ValueError (8/255/2) or ZeroDivisionError."""
     numerator, slash, denominator = text.partition("/")
     return float(numerator) / float(denominator) if slash else float(text)

@@ -19,6 +19,7 @@ from fer_bench.errors import UsageError
 from fer_bench.outcomes import Verdict
 from fer_bench.recreate import Replay
 from fer_bench.store import ResultStore
+from fer_bench.transfer import run_transfer
 from fer_bench.types import ModelCard
 from models_zoo import MODELS
 from models_zoo.loading import identity
@@ -111,6 +112,7 @@ def run_cells(
     batch_size: int | None = None,
     seed: int = 0,
     rerun: Rerun = "failed",
+    transfer: bool = False,
     command: str | None = None,
 ) -> RunResult:
     """Runs the missing cells of the matrix and writes the report; `run` describes the parameters."""
@@ -127,7 +129,10 @@ def run_cells(
     check(chosen, evalset.images.shape[1:])
     with ResultStore(folder) as store:
         origin = provenance.collect(command or "fer_bench.run(...)", where)
-        summary = run_matrix([_entrant(card) for card in cards], chosen, evalset, store, plan, origin)
+        entrants = [_entrant(card) for card in cards]
+        summary = run_matrix(entrants, chosen, evalset, store, plan, origin)
+        if transfer:
+            summary += run_transfer(entrants, chosen, evalset, store, plan, origin)
         frames = tables.collect(store)
     done = RunResult(summary, frames, folder / REPORT_NAME, folder / LEADERBOARD_NAME)
     leaderboard.write_csv(frames, done.leaderboard)
@@ -148,6 +153,7 @@ def run(
     batch_size: int | None = None,
     seed: int = 0,
     rerun: Rerun = "failed",
+    transfer: bool = False,
 ) -> pd.DataFrame:
     """Benchmarks models under attacks and returns the leaderboard of `out`, one row per model and data set.
 
@@ -156,7 +162,7 @@ def run(
     "2/255,8/255,L2:0.5", in [0, 1] pixel units, or curves such as "0.25/255:16/255:log8". `target`: the class that
     attacks aim at, a word, 'least-likely' or 'random'; None: any wrong class. `n`: the n images of smallest pixel
     digest; None takes all. `device`: auto, cpu, cuda. `batch_size` None is automatic and cannot change a verdict
-    beyond rounding. `rerun`: never, failed or all.
+    beyond rounding. `rerun`: never, failed or all. `transfer`: the images of each model are also tried on every other.
 
     Columns: model, task, data, n, clean_accuracy, robust_accuracy[ATTACK@EPS] ..., worst_case[NORM@EPS] ...;
     fractions, NaN where not measured. Raises FerBenchError with one line for whatever cannot be used.
@@ -173,6 +179,7 @@ def run(
         batch_size=batch_size,
         seed=seed,
         rerun=rerun,
+        transfer=transfer,
     )
     for failure in done.summary.failures:
         print(f"{failure.model}, {failure.attack}: {failure.error}", file=sys.stderr)
@@ -214,7 +221,16 @@ def replay(
         open_data(data or found.context.data_source),
         choose_device(device),
         Path(out) if out is not None else folder / "replay",
+        _source(found.cell.attack.source),
     )
+
+
+def _source(name: str) -> recreate.Source | None:
+    """The model that a transfer cell's images were made on; None for any other cell."""
+    if not name:
+        return None
+    card = MODELS.get(name)
+    return recreate.Source(load_model(card), card.classes, identity(card))
 
 
 def stored(results: str | Path, cell: str | None = None) -> str:

@@ -26,6 +26,11 @@ class Attack:
     stages: tuple[Attack, ...] = ()
 
 
+def by_proposals(spec: AttackSpec, observer: Observer) -> None:
+    """The program of an attack whose images a set-level stage, or another model, made before: it asks about them."""
+    observer.attack(lambda images, labels: observer.proposed())
+
+
 def by_stages(spec: AttackSpec, observer: Observer) -> None:
     """The program of a suite or a curve, which the engine runs stage by stage and never as a whole."""
     raise AssertionError(f"{spec.name} is run stage by stage")

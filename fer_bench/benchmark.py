@@ -65,6 +65,9 @@ class Summary:
     present: int
     failures: tuple[Failure, ...]
 
+    def __add__(self, other: Summary) -> Summary:
+        return Summary(self.ran + other.ran, self.present + other.present, (*self.failures, *other.failures))
+
 
 @dataclass(frozen=True)
 class _Task:

@@ -105,6 +105,7 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
     show_default=True,
     help="Which stored cells to run again. Nothing stored is deleted.",
 )
+@click.option("--transfer", is_flag=True, help="Also judge the images made on each model on every other one.")
 def run(models: str, attacks: str, data: str, out: Path, **options: Any) -> None:
     """Attack models and write table, csv and report into the results folder.
 

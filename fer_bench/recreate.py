@@ -12,9 +12,9 @@ from PIL import Image
 from torch import nn
 
 from fer_bench import landmarks
-from fer_bench.attack import Attack
+from fer_bench.attack import Attack, by_proposals
 from fer_bench.engines.job import cell_job
-from fer_bench.engines.local import run_sample
+from fer_bench.engines.local import run_sample, strongest_images
 from fer_bench.errors import StoreError, UsageError
 from fer_bench.labels import match
 from fer_bench.outcomes import Verdict
@@ -25,6 +25,15 @@ from fer_bench.types import AttackSpec, EvalSet
 NORM_TOLERANCE = 1e-3
 #: Side in pixels that each picture of the triptych is enlarged to, at least.
 PICTURE_SIDE = 224
+
+
+@dataclass(frozen=True)
+class Source:
+    """The model that a transfer cell's images are made on, as it is now."""
+
+    model: nn.Module
+    classes: tuple[str, ...]
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -95,12 +104,13 @@ def recreate(
     data: EvalSet,
     device: torch.device,
     folder: Path,
+    source: Source | None = None,
 ) -> Replay:
     """Attacks the one sample again, with the stored settings and seed, and compares.
 
     `attack`: the attack of the stored settings as this version of the program has it. `data` is the whole set, in which
-    the sample is looked up by the digest of its pixels. Raises StoreError where it
-    is not there, or where the pictures cannot be written.
+    the sample is looked up by the digest of its pixels. `source`: of a transfer cell the model that its images are made
+    on. Raises StoreError where the sample is not there, or where the pictures cannot be written.
     """
     if stored.sample not in data.ids:
         raise StoreError(
@@ -110,6 +120,8 @@ def recreate(
     at = data.ids.index(stored.sample)
     classes = match(cell.context.model_classes, data.classes)
     needed = data if attack.fit else _only(data, at)  # an attack of a set looks at all of it
+    if source is not None:
+        attack = _made_on(source, attack, cell.cell.seed, needed, device)
     job = cell_job(
         replace(attack, spec=cell.cell.attack),
         cell.cell.seed,
@@ -121,7 +133,7 @@ def recreate(
     evaluated = run_sample(job, model.to(device), needed.ids.index(stored.sample), device)
     now = evaluated.result.verdicts[0]
     differences = [
-        *_differing_causes(cell, model_digest, attack.spec),
+        *_differing_causes(cell, model_digest, attack.spec, source),
         *_differing_outcomes(cell, stored, now),
     ]
     stem = folder / f"{cell.key}-{stored.sample[:12].replace('#', '_')}"
@@ -138,17 +150,29 @@ def recreate(
     return Replay(cell, stored, now, tuple(differences), picture, tensors)
 
 
+def _made_on(source: Source, attack: Attack, seed: int, data: EvalSet, device: torch.device) -> Attack:
+    """The attack that asks about the images which `attack`, a transfer cell's, makes on the source model."""
+    own = tuple(item for item in attack.spec.params if item[0] not in ("source", "source_digest"))
+    mask = landmarks.mask_of(data, attack.spec.threat.region)
+    made = replace(attack, spec=replace(attack.spec, params=own))
+    job = cell_job(made, seed, data, match(source.classes, data.classes), source.classes, mask)
+    images = strongest_images(job, source.model.to(device), device)
+    return replace(attack, program=by_proposals, fit=lambda spec, view: images)
+
+
 def _only(data: EvalSet, at: int) -> EvalSet:
     """The set of the one sample at position `at`."""
     return replace(data, images=data.images[at : at + 1], labels=data.labels[at : at + 1], ids=data.ids[at : at + 1])
 
 
-def _differing_causes(cell: StoredCell, model_digest: str, now: AttackSpec) -> list[str]:
+def _differing_causes(cell: StoredCell, model_digest: str, now: AttackSpec, source: Source | None) -> list[str]:
     """What may explain another outcome: other weights or code than the stored ones."""
     causes = []
     if model_digest != cell.cell.model_digest:
         causes.append(f"model digest: stored {cell.cell.model_digest[:12]}, now {model_digest[:12]}")
     stored = cell.cell.attack
+    if source is not None and not source.digest.startswith(stored.word("source_digest")):
+        causes.append(f"digest of {stored.source}: stored {stored.word('source_digest')}, now {source.digest[:16]}")
     if now.version != stored.version:
         causes.append(f"version of {stored.name}: stored {stored.version}, now {now.version}")
     causes += [

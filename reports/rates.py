@@ -34,10 +34,11 @@ class Reading:
 def readings(frames: Frames) -> list[Reading]:
     """Every robust accuracy that the finished cells give: by attack as it first appears, then norm and eps.
 
+    Transfer cells have a matrix of their own (`reports.transfer`).
     A minimum-norm cell is read at protocol v1's default budgets of its norm and at every budget of that norm
     that another cell spends. Settings or versions of an attack that share a label are told apart in `attack`.
     """
-    done = [cell for cell in finished(frames) if cell.id in frames.by_cell]
+    done = [cell for cell in finished(frames) if cell.id in frames.by_cell and not cell.cell.attack.source]
     labels = _labels(done)
     spent: dict[str, set[float]] = {}
     budgeted = [cell.cell.attack.threat for cell in done if not cell.cell.attack.minimum_norm]

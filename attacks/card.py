@@ -15,6 +15,7 @@ from fer_bench.regions import parse_region
 from fer_bench.registry import unknown_name
 from fer_bench.setwise import Fit
 from fer_bench.types import AttackSpec, Norm, Parameter, Params, ParamValue, Record, Rows, parse_number
+from fer_bench.va import LOSSES, TOLERANCE
 
 #: A step written in terms of the budget: "eps/4", "eps*2.5/50".
 _OF_EPS = re.compile(r"eps(?:\*(?P<times>[0-9.]+))?(?:/(?P<over>[0-9.]+))?")
@@ -25,6 +26,8 @@ class AttackCard:
     """An attack: its settings, what it costs, what may be done around it, and the program that runs it.
 
     `norms`: the norms it serves, the first by default. `targeted`: it can aim at a class. `fit`: its set-level stage.
+    `regressors`: whether it serves valence-arousal regression, only with a tolerance, with or without, or nothing else;
+    `loss`: what it then raises where nothing else is asked for.
     `rows`, `freeze`, `record`, `draws`: the design's table (see
     docs/design/observer.md). `forwards` and `backwards`: per sample that does not fall, in terms of its parameters,
     K classes. `status`: "ok", or "corrected" with what was wrong and what was done in `notes`.
@@ -40,6 +43,8 @@ class AttackCard:
     program: Program = field(repr=False, compare=False)
     fit: Fit | None = field(default=None, repr=False, compare=False)
     targeted: bool = False
+    regressors: Literal["no", "tolerance", "both", "only"] = "no"
+    loss: str = "squared"
     gradient: bool = True
     rows: Rows = "aligned"
     freeze: bool = True
@@ -90,6 +95,8 @@ class AttackCard:
         allowed = [*(p.name for p in self.parameters), "norm", "eps"]
         allowed += ["target"] if self.targeted else []
         allowed += ["region"] if self.regional else []
+        allowed += ["tolerance"] if self.regressors in ("tolerance", "both") else []
+        allowed += ["loss"] if self.regressors in ("tolerance", "both") else []
         for name in overrides:
             if name not in allowed:
                 raise unknown_name(f"parameter of {self.name}", name, allowed)
@@ -105,6 +112,10 @@ class AttackCard:
             values.append(("target", _target(self.name, overrides["target"])))
         if "region" in overrides:
             values.append(("region", str(parse_region(overrides["region"]))))
+        if "loss" in overrides:
+            values.append(("loss", _loss(self.name, overrides["loss"])))
+        if "tolerance" in overrides:
+            values.append(("tolerance", float(_value(self.name, _TOLERANCE, overrides["tolerance"], None))))
         return AttackSpec(
             name=self.name,
             norm=norm,
@@ -124,7 +135,7 @@ class AttackCard:
         ]
         if norm != self.norms[0]:
             odd.insert(0, f"norm={norm}")
-        odd += [f"{name}={chosen[name]}" for name in ("target", "region") if name in chosen]
+        odd += [f"{name}={chosen[name]}" for name in ("target", "region", "loss", "tolerance") if name in chosen]
         if len(odd) == 1 and odd[0].startswith("steps="):
             return f"{self.name}-{chosen['steps']}"
         return f"{self.name}({','.join(odd)})" if odd else self.name
@@ -162,6 +173,17 @@ def budget(attack: str, norm: Norm, given: str | float | None) -> float:
     if not 0 < eps <= high or not whole:
         raise UsageError(f"{attack}: eps={given} cannot be used; eps is {expected}.")
     return eps
+
+
+#: The one setting of attacks on regressors that is a number.
+_TOLERANCE = Parameter("tolerance", TOLERANCE, "loss above which a prediction counts as broken", low=-4, high=4)
+
+
+def _loss(attack: str, given: str) -> str:
+    known = tuple(loss for loss in LOSSES if loss != "ccc")
+    if given not in known:
+        raise UsageError(f"{attack}: loss={given} cannot be used; it is one of {', '.join(known)}.")
+    return given
 
 
 def _target(attack: str, given: str) -> str:

@@ -99,6 +99,7 @@ CARDS = (
         backwards="steps",
         program=_cw,
         targeted=True,
+        regressors="tolerance",
         rows="own",
         freeze=False,
         record="smallest",

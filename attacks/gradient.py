@@ -65,6 +65,7 @@ CARDS = (
         backwards="1",
         program=_fgsm,
         targeted=True,
+        regressors="both",
         notes=("Its only adversarial image is never queried by torchattacks; it is scored here.",),
     ),
     AttackCard(
@@ -77,6 +78,7 @@ CARDS = (
         backwards="steps",
         program=_bim,
         targeted=True,
+        regressors="both",
     ),
     AttackCard(
         name="pgd",
@@ -88,6 +90,7 @@ CARDS = (
         backwards="restarts x steps",
         program=_pgd,
         targeted=True,
+        regressors="both",
         draws="per row",
     ),
     AttackCard(
@@ -104,6 +107,7 @@ CARDS = (
         backwards="steps",
         program=_mifgsm,
         targeted=True,
+        regressors="both",
         notes=("A sample whose gradient is exactly zero stops moving (0/0 in the normalisation): it is flagged.",),
     ),
     AttackCard(
@@ -116,6 +120,7 @@ CARDS = (
         backwards="restarts x steps",
         program=_pgdl2,
         targeted=True,
+        regressors="both",
         draws="per row",
         status="corrected",
         notes=("torchattacks divides by the gradient's norm + 1e-10, which stalls confident models; here + 1e-30.",),

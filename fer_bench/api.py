@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from attacks import ATTACKS, SUITES, choose_attacks
 from attacks.choose import attack_again, check
+from attacks.regression import for_task
 from attacks.suites import suite_of
 from fer_bench import fetch, provenance, recreate
 from fer_bench.benchmark import Entrant, Plan, Rerun, Summary, run_matrix
@@ -20,7 +21,7 @@ from fer_bench.outcomes import Verdict
 from fer_bench.recreate import Replay
 from fer_bench.store import ResultStore
 from fer_bench.transfer import run_transfer
-from fer_bench.types import ModelCard
+from fer_bench.types import EvalSet, ModelCard
 from models_zoo import MODELS
 from models_zoo.loading import identity
 from models_zoo.loading import load as load_model
@@ -91,6 +92,19 @@ def choose_models(names: str | Iterable[str | ModelCard]) -> list[ModelCard]:
     return list(unique.values())
 
 
+def _of_task(cards: list[ModelCard], data: EvalSet, named: bool) -> list[ModelCard]:
+    """The models that do what the data set is for. Raises UsageError where there is none, or a named one does not."""
+    fitting = [card for card in cards if card.task == data.task]
+    others = [card.name for card in cards if card.task != data.task]
+    if not fitting or (named and others):
+        kinds = {"expression": "expressions", "va": "valence and arousal"}
+        raise UsageError(
+            f"{data.source} is labelled with {kinds[data.task]}, and {', '.join(others[:4])} "
+            f"{'does' if len(others) == 1 else 'do'} not predict that; `ferbench models list` shows each model's task."
+        )
+    return fitting
+
+
 def _entrant(card: ModelCard) -> Entrant:
     return Entrant(card, identity(card), lambda: _fetch(card), lambda: load_model(card))
 
@@ -126,6 +140,8 @@ def run_cells(
     plan = Plan(device=where, seed=seed, batch_size=batch_size, rerun=rerun)
     folder = Path(out)
     evalset = open_data(data, n)
+    chosen = for_task(chosen, evalset.task)
+    cards = _of_task(cards, evalset, named=models != "all")
     check(chosen, evalset.images.shape[1:])
     with ResultStore(folder) as store:
         origin = provenance.collect(command or "fer_bench.run(...)", where)

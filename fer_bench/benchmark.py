@@ -17,7 +17,7 @@ from fer_bench.attack import Attack
 from fer_bench.engines.job import cell_job
 from fer_bench.engines.local import run_cell
 from fer_bench.errors import AttackError, ModelError
-from fer_bench.labels import ClassMap, match
+from fer_bench.labels import NO_CLASSES, ClassMap, match
 from fer_bench.outcomes import Provenance
 from fer_bench.store import CellContext, ResultStore
 from fer_bench.types import AttackSpec, Cell, EvalSet, ModelCard
@@ -122,7 +122,7 @@ def _missing(
     present = 0
     failures: list[Failure] = []
     for entrant in entrants:
-        classes = match(entrant.card.classes, data.classes)
+        classes = NO_CLASSES if data.task == "va" else match(entrant.card.classes, data.classes)
         for attack in attacks:
             card = entrant.card
             cell = Cell(card.name, entrant.digest, attack.spec, data.name, data_digest, len(data), plan.seed)

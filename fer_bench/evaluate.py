@@ -21,6 +21,7 @@ from fer_bench.outcomes import ShardResult, Verdict
 from fer_bench.shards import Goal, Shard, targets_of
 from fer_bench.threats import norms, project
 from fer_bench.types import AttackSpec
+from fer_bench.va import regression_goal
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,18 @@ def evaluate_shard(
     started = time.perf_counter()
     prepare(model)
     with full_precision(), isolated_generators(draw_seed):
-        logits = predict(model, shard.images)
-        clean = logits.argmax(1)
-        goal = Goal(shard.labels, targets_of(spec.target, target_class, logits, shard.ids))
-        attempt = _Attempt(model, shard, goal, spec, program, draw_seed)
+        outputs = predict(model, shard.images)
+        goal = _goal(shard, spec, outputs, target_class)
+        clean = goal.answer(outputs).argmax(1)
+        if spec.loss and spec.tolerance is None:
+            clean = torch.zeros_like(clean)  # every sample is attacked: what counts is how far it can be moved
+        attempt = _Attempt(model, shard, goal, spec, program, draw_seed, outputs)
         attacked = goal.open(clean).nonzero().squeeze(1)
         doubtful = attempt.unconfirmed
         if len(attacked):
-            attempt.run(attacked, freeze=True)
+            attempt.run(attacked, freeze=spec.record != "largest")
             doubtful = attempt.unconfirmed
-            if len(doubtful) and not spec.minimum_norm:  # a minimum-norm attack never froze a row
+            if len(doubtful) and spec.record == "first":  # the others never froze a row
                 attempt.run(doubtful, freeze=False)
     verdicts = tuple(attempt.verdict(i, int(clean[i])) for i in range(len(shard.ids)))
     forwards = len(shard.ids) + int(attempt.forwards.sum())
@@ -93,8 +96,19 @@ def evaluate_shard(
     return Evaluated(result, attempt.images)
 
 
+def _goal(shard: Shard, spec: AttackSpec, outputs: torch.Tensor, target_class: int | None) -> Goal:
+    if not spec.loss:
+        return Goal(shard.labels, targets_of(spec.target, target_class, outputs, shard.ids))
+    if shard.values is None or outputs.shape[1] != 2:
+        raise ModelError(f"{spec.label} attacks regressors; it needs true values and a model of two outputs.")
+    return regression_goal(shard.values, spec.loss, spec.tolerance)
+
+
 def predict(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Logits of each image, `(n, classes)`. Raises ModelError where the model does not give finite logits."""
+    """What the model answers to each image, `(n, classes)` or `(n, 2)`.
+
+    Raises ModelError where the model does not give finite numbers.
+    """
     try:
         with torch.no_grad():
             logits: torch.Tensor = model(images)
@@ -145,11 +159,19 @@ class _Attempt:
     """The state of one shard's evaluation: at most two runs of the attack, and what they confirmed."""
 
     def __init__(
-        self, model: nn.Module, shard: Shard, goal: Goal, spec: AttackSpec, program: Program, draw_seed: int
+        self,
+        model: nn.Module,
+        shard: Shard,
+        goal: Goal,
+        spec: AttackSpec,
+        program: Program,
+        draw_seed: int,
+        outputs: torch.Tensor,
     ) -> None:
         count, device = len(shard.ids), shard.images.device
         self.model, self.shard, self.goal, self.spec = model, shard, goal, spec
         self.program, self.draw_seed = program, draw_seed
+        self.clean_outputs, self.outputs = outputs, outputs.clone()
         self.images = shard.images.clone()
         self.fooled = torch.zeros(count, dtype=torch.bool, device=device)
         self.prediction = torch.full((count,), -1, dtype=torch.int64, device=device)
@@ -180,7 +202,7 @@ class _Attempt:
         missed[seen.found] = ~confirmed
         again = missed & seen.safe_found
         missed[again] = ~self._confirm(rows[again], seen.safe_images[again], seen.sizes[again])
-        self.unconfirmed = rows[missed]
+        self.unconfirmed = rows[missed] if self.spec.record != "largest" else rows[:0]
 
     def _confirm(self, rows: torch.Tensor, candidates: torch.Tensor, declared: torch.Tensor) -> torch.Tensor:
         """Asks the bare model about `candidates`, projected exactly into the budget; keeps those that still fool.
@@ -191,9 +213,9 @@ class _Attempt:
             return torch.zeros(0, dtype=torch.bool, device=rows.device)
         part, goal, threat = self.shard.at(rows), self.goal.at(rows), self.spec.threat
         images = project(candidates, part.images, threat, part.mask)
-        prediction, fooled = self._ask(images, goal)
+        outputs, fooled = self._ask(images, goal, rows)
         rounded = (images * 255).round() / 255
-        _, rounded_fooled = self._ask(rounded, goal)
+        _, rounded_fooled = self._ask(rounded, goal, rows)
         sizes, rounded_sizes = self._sizes(images, part.images), self._sizes(rounded, part.images)
         if threat.by_construction:
             sizes = rounded_sizes = declared
@@ -202,15 +224,22 @@ class _Attempt:
         won = rows[fooled]
         self.images[won] = images[fooled]
         self.fooled[won] = True
-        self.prediction[won] = prediction[fooled]
+        self.outputs[won] = outputs[fooled]
+        self.prediction[won] = goal.answer(outputs).argmax(1)[fooled]
         self.size[won] = sizes[fooled]
         self.eight_bit[won] = (rounded_fooled & within)[fooled]
         return fooled
 
-    def _ask(self, images: torch.Tensor, goal: Goal) -> tuple[torch.Tensor, torch.Tensor]:
+    def _ask(self, images: torch.Tensor, goal: Goal, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The model's outputs, and whether each is a success; where the largest loss is sought: larger than before."""
         with torch.no_grad():
-            logits = self.model(images)
-        return logits.argmax(1), goal.reached(logits)
+            outputs: torch.Tensor = self.model(images)
+        logits = goal.answer(outputs)
+        if self.spec.record != "largest":
+            return outputs, goal.reached(logits)
+        if self.spec.loss == "ccc":
+            return outputs, torch.ones_like(logits[:, 0], dtype=torch.bool)
+        return outputs, goal.margins(logits) < goal.margins(goal.answer(self.clean_outputs[rows]))
 
     def _sizes(self, images: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
         return norms(images.to(torch.float64) - clean.to(torch.float64), self.spec.norm)
@@ -226,8 +255,16 @@ class _Attempt:
             attacked_prediction=int(self.prediction[i]) if fooled else clean_prediction,
             norm=float(self.size[i]) if fooled else None,
             eight_bit=bool(self.eight_bit[i]) if fooled else None,
-            first_query=int(self.first_query[i]) if fooled else None,
+            first_query=int(self.first_query[i]) if fooled and self.spec.record != "largest" else None,
             forwards=int(self.forwards[i]) + 1,
             backwards=int(self.backwards[i]),
             target=None if self.goal.targets is None else int(self.goal.targets[i]),
+            clean_values=_pair(self.clean_outputs[i]) if self.spec.loss else None,
+            attacked_values=_pair(self.outputs[i]) if self.spec.loss else None,
         )
+
+
+def _pair(outputs: torch.Tensor) -> tuple[float, float]:
+    """A regressor's predicted valence and arousal."""
+    valence, arousal = outputs.tolist()
+    return valence, arousal

@@ -43,6 +43,10 @@ class ClassMap:
     missing_in_data: tuple[str, ...]
 
 
+#: Of a regressor and its data, which have no classes to reconcile.
+NO_CLASSES = ClassMap((), (), ())
+
+
 def match(model_classes: tuple[str, ...], data_classes: tuple[str, ...]) -> ClassMap:
     """Reconciles class orders by name. Raises UsageError where no class is shared or a name stands twice."""
     ours = [expression(word) for word in model_classes]

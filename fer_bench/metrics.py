@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 #: 97.5 % quantile of the standard normal distribution.
 Z95 = 1.959963984540054
 
@@ -56,3 +58,38 @@ def median(values: Sequence[float]) -> float | None:
     ordered = sorted(values)
     middle = len(ordered) // 2
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well predictions of one dimension (valence or arousal) agree with the truth; None: undefined.
+
+    `rmse`, `mae` in units of the dimension. `pcc`: Pearson's correlation. `ccc`: Lin's concordance correlation
+    (Biometrics 1989), 2 cov / (var + var + (mean - mean)^2). `sagr`: share of predictions on the true side of zero,
+    among samples whose truth is not exactly zero. Population moments (divided by n) throughout.
+    """
+
+    rmse: float
+    mae: float
+    pcc: float | None
+    ccc: float | None
+    sagr: float | None
+
+
+def agreement(truth: np.ndarray, predicted: np.ndarray) -> Agreement:
+    """The agreement of `predicted` `(n,)` with `truth` `(n,)`. Raises ValueError for none or for unequal lengths."""
+    true, seen = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
+    if true.shape != seen.shape or true.ndim != 1 or not len(true):
+        raise ValueError(f"agreement needs two equally long rows of numbers, got {true.shape} and {seen.shape}")
+    error = seen - true
+    covariance = float(np.mean((true - true.mean()) * (seen - seen.mean())))
+    product = float(true.std() * seen.std())
+    spread = float(true.var() + seen.var() + (true.mean() - seen.mean()) ** 2)
+    sided = true != 0
+    return Agreement(
+        rmse=float(np.sqrt(np.mean(error**2))),
+        mae=float(np.mean(np.abs(error))),
+        pcc=covariance / product if product > 0 else None,
+        ccc=2 * covariance / spread if spread > 0 else None,
+        sagr=float(np.mean(np.sign(seen[sided]) == np.sign(true[sided]))) if sided.any() else None,
+    )

@@ -121,7 +121,7 @@ class Observer(nn.Module):
         """Number of the model's classes; asks the model once, without recording, where it is not known yet."""
         if self._cache is None:
             with torch.no_grad():
-                self._remember_width(self._ask(self.images[:1]))
+                self._remember_width(self._ask(self.images[:1], torch.arange(1, device=self.images.device)))
         assert self._cache is not None
         return self._cache.shape[1]
 
@@ -202,7 +202,7 @@ class Observer(nn.Module):
         standing = ~self._done[rows] if self._answer_from_cache else torch.ones_like(rows, dtype=torch.bool)
         asked = images[standing] if not bool(standing.all()) else images.view_as(images)
         asked_rows = rows[standing]
-        logits = self._ask(asked)
+        logits = self._ask(asked, asked_rows)
         seen = logits.detach()
         self._remember_width(seen)
         fooled = self._record(asked.detach(), seen, asked_rows)
@@ -221,14 +221,14 @@ class Observer(nn.Module):
             self.narrow(self.margins(answer.detach()) > 0)
         return answer.to(given)
 
-    def _ask(self, images: torch.Tensor) -> torch.Tensor:
-        """The bare model's logits; what the model draws itself is not the attack's and is not keyed."""
+    def _ask(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """The bare model's answer as logits; what the model draws itself is not the attack's and is not keyed."""
         before, self._draws.paused = self._draws.paused, True
         try:
-            logits: torch.Tensor = self.model(images)
+            outputs: torch.Tensor = self.model(images)
         finally:
             self._draws.paused = before
-        return logits
+        return self.goal.at(rows).answer(outputs)
 
     def _remember_width(self, logits: torch.Tensor) -> None:
         if self._cache is None:
@@ -267,7 +267,7 @@ class Observer(nn.Module):
                 self._done[rows[hit & clear]] = True
         memory.images[rows[better]] = images[better]
         memory.sizes[rows[better]] = sizes[better]
-        memory.found[rows[better & hit]] = True
+        memory.found[rows[better & (hit if self.spec.record != "largest" else inside)]] = True
         return fooled
 
     def _sizes(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

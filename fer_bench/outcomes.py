@@ -16,6 +16,10 @@ class Verdict:
     which it was found, counted from 1. `forwards`: rows computed for this sample, confirmation included; `backwards`:
     gradients taken of it while it stood. `eight_bit`: the image rounded to 8 bits still fools and stays in the budget.
     A sample that was wrong before the attack has no norm, no queries, and `fooled` False.
+
+    Of a regressor `clean_values` and `attacked_values` are its predicted (valence, arousal) before and under attack;
+    label and predictions are then 0 where the loss is within the tolerance and 1 where it is not. Without a tolerance
+    every sample counts as right before, and `fooled` means that an image of larger loss was found.
     """
 
     sample: str
@@ -29,6 +33,8 @@ class Verdict:
     forwards: int
     backwards: int
     target: int | None = None
+    clean_values: tuple[float, float] | None = None
+    attacked_values: tuple[float, float] | None = None
 
     @property
     def clean_right(self) -> bool:

@@ -68,6 +68,13 @@ MIGRATIONS = (
     """
     -- target: the class that a targeted attack aimed at
     alter table verdict add column target integer;
+    -- what a regressor predicted, before and under attack; of a sample: what is true
+    alter table verdict add column clean_valence real;
+    alter table verdict add column clean_arousal real;
+    alter table verdict add column attacked_valence real;
+    alter table verdict add column attacked_arousal real;
+    alter table sample add column valence real;
+    alter table sample add column arousal real;
     create table stage (            -- of a suite or a curve: what one of its attacks did to one sample
         cell_id     integer not null references cell(id),
         sample_id   integer not null references sample(id),
@@ -127,12 +134,13 @@ class StoredCell:
 
 @dataclass(frozen=True)
 class StoredVerdict:
-    """One verdict with its cell, the position and true class of its sample."""
+    """One verdict with its cell, the position, true class and (for regressors) true values of its sample."""
 
     cell_id: int
     position: int
     truth: int
     verdict: Verdict
+    values: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

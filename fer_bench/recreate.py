@@ -16,7 +16,7 @@ from fer_bench.attack import Attack, by_proposals
 from fer_bench.engines.job import cell_job
 from fer_bench.engines.local import run_sample, strongest_images
 from fer_bench.errors import StoreError, UsageError
-from fer_bench.labels import match
+from fer_bench.labels import NO_CLASSES, match
 from fer_bench.outcomes import Verdict
 from fer_bench.store import ResultStore, StoredCell
 from fer_bench.types import AttackSpec, EvalSet
@@ -118,7 +118,7 @@ def recreate(
             "the right one with --data."
         )
     at = data.ids.index(stored.sample)
-    classes = match(cell.context.model_classes, data.classes)
+    classes = NO_CLASSES if data.task == "va" else match(cell.context.model_classes, data.classes)
     needed = data if attack.fit else _only(data, at)  # an attack of a set looks at all of it
     if source is not None:
         attack = _made_on(source, attack, cell.cell.seed, needed, device)

@@ -16,7 +16,8 @@ class Shard:
 
     `images` `(n, channels, height, width)` in [0, 1]; `labels` `(n,)` in the model's classes, -1 where it has none.
     `mask` `(n, 1, height, width)`, 1 where the threat's region may be touched; None: everywhere. `proposals`, shaped as
-    `images`: what the set-level stage of an attack proposes for each sample.
+    `images`: what the set-level stage of an attack proposes for each sample. `values` `(n, 2)`: true valence and
+    arousal, of a shard for regressors, whose labels are all 0.
     """
 
     images: torch.Tensor
@@ -24,6 +25,7 @@ class Shard:
     ids: tuple[str, ...]
     mask: torch.Tensor | None = None
     proposals: torch.Tensor | None = None
+    values: torch.Tensor | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Shard:
         """The same samples on a device and in a precision."""
@@ -33,6 +35,7 @@ class Shard:
             labels=self.labels.to(device),
             mask=None if self.mask is None else self.mask.to(device, dtype),
             proposals=None if self.proposals is None else self.proposals.to(device, dtype),
+            values=None if self.values is None else self.values.to(device, dtype),
         )
 
     def at(self, rows: torch.Tensor) -> Shard:
@@ -43,6 +46,7 @@ class Shard:
             ids=tuple(self.ids[i] for i in rows.tolist()),
             mask=None if self.mask is None else self.mask[rows],
             proposals=None if self.proposals is None else self.proposals[rows],
+            values=None if self.values is None else self.values[rows],
         )
 
     def take(self, positions: Sequence[int]) -> Shard:
@@ -72,6 +76,10 @@ class Goal:
     def at(self, rows: torch.Tensor) -> Goal:
         """The goal of the samples `rows`."""
         return Goal(self.labels[rows], None if self.targets is None else self.targets[rows])
+
+    def answer(self, outputs: torch.Tensor) -> torch.Tensor:
+        """The logits that an attack is shown for the model's outputs: a classifier's own."""
+        return outputs
 
     def open(self, prediction: torch.Tensor) -> torch.Tensor:
         """Which samples there is something to do on: the clean prediction is right, and not the target already."""

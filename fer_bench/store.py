@@ -48,10 +48,13 @@ class ResultStore(Database):
     def add_samples(self, data: EvalSet, data_digest: str) -> None:
         """Stores the samples of a data set, once."""
         labels = data.labels.tolist()
-        rows = [(data_digest, i, name, labels[i]) for i, name in enumerate(data.ids)]
+        values = [(None, None)] * len(data) if data.values is None else data.values.tolist()
+        rows = [(data_digest, i, name, labels[i], *values[i]) for i, name in enumerate(data.ids)]
         with self._transaction() as db:
             db.executemany(
-                "insert or ignore into sample (data_digest, position, name, label) values (?, ?, ?, ?)", rows
+                "insert or ignore into sample (data_digest, position, name, label, valence, arousal) "
+                "values (?, ?, ?, ?, ?, ?)",
+                rows,
             )
 
     def status(self, key: str) -> Status | None:
@@ -124,7 +127,7 @@ class ResultStore(Database):
             )
             earlier = self._staged(db, cell_id, ids, result)
             db.executemany(
-                "insert into verdict values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"insert into verdict values ({', '.join('?' * 17)})",
                 [
                     (
                         cell_id,
@@ -140,6 +143,8 @@ class ResultStore(Database):
                         v.forwards + earlier[v.sample][0],
                         v.backwards + earlier[v.sample][1],
                         v.target,
+                        *(v.clean_values or (None, None)),
+                        *(v.attacked_values or (None, None)),
                     )
                     for v in result.verdicts
                 ],
@@ -237,11 +242,32 @@ class ResultStore(Database):
         where = "" if chosen is None else f"where cell_id in ({','.join(str(int(i)) for i in chosen)})"
         query = f"""
             select cell_id, position, sample.label, name, verdict.label, clean_prediction, fooled,
-                   attacked_prediction, norm, eight_bit, first_query, forwards, backwards, target
+                   attacked_prediction, norm, eight_bit, first_query, forwards, backwards, target,
+                   clean_valence, clean_arousal, attacked_valence, attacked_arousal, valence, arousal
             from verdict join sample on sample.id = sample_id {where} order by cell_id, position
         """
         with self._guard():
             for row in self._db.execute(query):
                 eight_bit = None if row[9] is None else bool(row[9])
-                verdict = Verdict(row[3], row[4], row[5], bool(row[6]), row[7], row[8], eight_bit, *row[10:])
-                yield StoredVerdict(row[0], row[1], row[2], verdict)
+                verdict = Verdict(
+                    sample=row[3],
+                    label=row[4],
+                    clean_prediction=row[5],
+                    fooled=bool(row[6]),
+                    attacked_prediction=row[7],
+                    norm=row[8],
+                    eight_bit=eight_bit,
+                    first_query=row[10],
+                    forwards=row[11],
+                    backwards=row[12],
+                    target=row[13],
+                    clean_values=_pair(row[14:16]),
+                    attacked_values=_pair(row[16:18]),
+                )
+                yield StoredVerdict(row[0], row[1], row[2], verdict, _pair(row[18:20]))
+
+
+def _pair(values: tuple[float | None, float | None]) -> tuple[float, float] | None:
+    """Valence and arousal, or None where they were not measured."""
+    valence, arousal = values
+    return None if valence is None or arousal is None else (valence, arousal)

@@ -19,7 +19,7 @@ Task = Literal["expression", "va"]
 Norm = Literal["Linf", "L2", "L1", "L0", "flow", "severity"]
 NORMS: tuple[Norm, ...] = ("Linf", "L2", "L1", "L0", "flow", "severity")
 Rows = Literal["aligned", "shrinking", "own"]
-Record = Literal["first", "smallest"]
+Record = Literal["first", "smallest", "largest"]
 ParamValue = int | float | str | bool
 Params = tuple[tuple[str, ParamValue], ...]
 
@@ -167,8 +167,9 @@ class AttackSpec:
     """An attack with every parameter set: exactly what is done.
 
     `record`: keep the first adversarial image within the budget, or (minimum-norm attacks, which have no `eps`) the
-    one of smallest norm. `version` is raised by hand whenever the attack's own code could change a verdict.
-    `label` is how tables call it: the name, and the parameters that differ from the card's defaults.
+    one of smallest norm, or (regressors, no tolerance) the one of largest loss. `version` is raised by hand whenever
+    the attack's own code could change a verdict. `label` is how tables call it: the name, and the parameters that
+    differ from the card's defaults.
     """
 
     name: str
@@ -197,6 +198,16 @@ class AttackSpec:
     def target(self) -> str:
         """The class that the attack aims at: a class word, 'least-likely', 'random', or empty (any wrong class)."""
         return self.word("target")
+
+    @property
+    def loss(self) -> str:
+        """What is raised on a regressor (`fer_bench.va.LOSSES`); empty for an attack on a classifier."""
+        return self.word("loss")
+
+    @property
+    def tolerance(self) -> float | None:
+        """The loss above which a regressor's prediction counts as broken; None where the largest loss is sought."""
+        return self.number("tolerance") if "tolerance" in dict(self.params) else None
 
     @property
     def levels(self) -> tuple[float, ...]:

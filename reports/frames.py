@@ -9,6 +9,7 @@ import pandas as pd
 
 from fer_bench import checks
 from fer_bench.outcomes import Provenance
+from fer_bench.records import StageCount
 from fer_bench.store import ResultStore, StoredCell
 
 #: What a row of the leaderboard is about: the same model on another data set, subset or seed is another row.
@@ -27,7 +28,15 @@ _VERDICT_COLUMNS = [
     "first_query",
     "forwards",
     "backwards",
+    "target",
+    "valence",
+    "arousal",
+    "clean_valence",
+    "clean_arousal",
+    "attacked_valence",
+    "attacked_arousal",
 ]
+_NOTHING = (None, None)
 _CELL_COLUMNS = [
     "cell",
     *ROW,
@@ -53,13 +62,15 @@ class Frames:
 
     `cells`: one row a cell (identity, status, cost, context, flags). `verdicts`: one row a verdict (cell,
     sample, truth, label, clean_prediction, fooled, attacked_prediction, norm, eight_bit, first_query,
-    forwards, backwards, right). `stored`: the same cells as objects. `runs`: provenance by run number.
+    forwards, backwards, target, right; of regressors valence and arousal: true, clean_ and attacked_). `stored`: the
+    same cells as objects. `runs`: provenance by run number. `stages`: what each stage of suites and curves did.
     """
 
     cells: pd.DataFrame
     verdicts: pd.DataFrame
     stored: dict[int, StoredCell]
     runs: dict[int, Provenance]
+    stages: dict[int, tuple[StageCount, ...]]
 
     @cached_property
     def by_cell(self) -> dict[int, pd.DataFrame]:
@@ -85,13 +96,18 @@ def collect(store: ResultStore) -> Frames:
             found.verdict.first_query,
             found.verdict.forwards,
             found.verdict.backwards,
+            found.verdict.target,
+            *(found.values or _NOTHING),
+            *(found.verdict.clean_values or _NOTHING),
+            *(found.verdict.attacked_values or _NOTHING),
         )
         for found in store.verdicts(stored)
     )
     verdicts = pd.DataFrame(rows, columns=_VERDICT_COLUMNS)
-    verdicts["norm"] = verdicts["norm"].astype(float)
+    numbers = ["norm", "target", *_VERDICT_COLUMNS[-6:]]
+    verdicts[numbers] = verdicts[numbers].astype(float)
     verdicts["right"] = (verdicts["clean_prediction"] == verdicts["label"]).astype(bool)
-    return Frames(cells, verdicts, stored, store.runs())
+    return Frames(cells, verdicts, stored, store.runs(), store.stages())
 
 
 def _cell_row(found: StoredCell) -> list[object]:

@@ -34,11 +34,11 @@ class Reading:
 def readings(frames: Frames) -> list[Reading]:
     """Every robust accuracy that the finished cells give: by attack as it first appears, then norm and eps.
 
-    Transfer cells have a matrix of their own (`reports.transfer`).
+    Transfer cells and cells of regressors have tables of their own (`reports.transfer`, `reports.va`).
     A minimum-norm cell is read at protocol v1's default budgets of its norm and at every budget of that norm
     that another cell spends. Settings or versions of an attack that share a label are told apart in `attack`.
     """
-    done = [cell for cell in finished(frames) if cell.id in frames.by_cell and not cell.cell.attack.source]
+    done = [cell for cell in finished(frames) if cell.id in frames.by_cell and _on_a_board(cell)]
     labels = _labels(done)
     spent: dict[str, set[float]] = {}
     budgeted = [cell.cell.attack.threat for cell in done if not cell.cell.attack.minimum_norm]
@@ -51,6 +51,10 @@ def readings(frames: Frames) -> list[Reading]:
         found += [Reading(cell.id, labels[cell.id], replace(threat, eps=eps)) for eps in budgets]
     order = {name: place for place, name in enumerate(dict.fromkeys(reading.attack for reading in found))}
     return sorted(found, key=lambda r: (order[r.attack], *threat_order(r.threat)))
+
+
+def _on_a_board(cell: StoredCell) -> bool:
+    return not cell.cell.attack.source and not cell.cell.attack.loss
 
 
 def _budgets(attack: AttackSpec, spent: Mapping[str, set[float]]) -> Sequence[float]:

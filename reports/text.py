@@ -15,10 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.boards import boards
-from reports.display import crop
+from reports.display import crop, decimal, percent
 from reports.frames import Frames
+from reports.listing import grid
 from reports.page import Problem, problems
 from reports.rows import BoardTable, Column, board_table
+from reports.stages import stage_rows
+from reports.transfer import transfers
+from reports.va import va_rows
 
 NAME_WIDTH = 32
 LABEL_WIDTH = 24
@@ -45,6 +49,7 @@ def as_text(frames: Frames, width: int | None = None) -> str:
     """
     width = width or _terminal_width()
     parts = [_board(board_table(board), width) for board in boards(frames)]
+    parts += _extras(frames)
     if frames.cells.empty:
         parts.append("These results hold no cells yet; `ferbench run` makes some.")
     elif not parts:
@@ -53,6 +58,26 @@ def as_text(frames: Frames, width: int | None = None) -> str:
     if broken:
         parts.append(_problems(broken, len(frames.cells), width))
     return _printable("\n\n".join(parts))
+
+
+def _extras(frames: Frames) -> list[str]:
+    """What has no place on a leaderboard: regressors, transfer, kills of suites."""
+    parts = []
+    header, rows = va_rows(frames, decimal)
+    if rows:
+        parts.append(f"Valence and arousal, clean -> attacked\n{grid(header, rows)}")
+    moved = transfers(frames)
+    if moved:
+        matrix = [
+            (t.attack, str(t.cell.cell.attack.threat), t.source, t.target, percent(t.robust.rate.value)) for t in moved
+        ]
+        titles = ("attack", "threat", "made on", "judged on", "robust accuracy, %")
+        parts.append(f"Transfer (made on = judged on: white box)\n{grid(titles, matrix)}")
+    killed = stage_rows(frames)
+    if killed:
+        head = ("model", "suite", "threat", "stage", "attacked", "fell here")
+        parts.append(f"What each stage of a suite broke of what was left\n{grid(head, killed)}")
+    return parts
 
 
 def _terminal_width() -> int:

@@ -55,13 +55,21 @@ def cell_job(
         stages=tuple(Stage(part.spec, part.program, draw_seed(seed, part.spec)) for part in parts),
         samples=Shard(
             images=data.images,
-            labels=torch.tensor([classes.to_model[label] for label in data.labels.tolist()], dtype=torch.int64),
+            labels=_labels(data, classes),
             ids=data.ids,
             mask=mask,
+            values=data.values if attack.spec.loss else None,
         ),
         fit=attack.fit,
         target_class=_index(attack.spec.target, model_classes),
     )
+
+
+def _labels(data: EvalSet, classes: ClassMap) -> torch.Tensor:
+    """The labels in the model's classes; for a regressor 0 throughout, "within the tolerance"."""
+    if data.task == "va":
+        return torch.zeros(len(data), dtype=torch.int64)
+    return torch.tensor([classes.to_model[label] for label in data.labels.tolist()], dtype=torch.int64)
 
 
 def _index(target: str, classes: tuple[str, ...]) -> int | None:

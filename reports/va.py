@@ -1,0 +1,124 @@
+"""Cells of valence-arousal regressors to tables: agreement with the truth, clean and attacked. It renders nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fer_bench import metrics
+from fer_bench.metrics import Agreement, Rate
+from fer_bench.store import StoredCell
+from reports.frames import Frames
+from reports.rates import finished, robust
+
+DIMENSIONS = ("valence", "arousal")
+MEASURES = ("rmse", "mae", "pcc", "ccc", "sagr")
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The agreement of one dimension, and 95 % intervals of its CCC and RMSE (percentiles of 1,000 resamples)."""
+
+    agreement: Agreement
+    ccc: tuple[float, float] | None
+    rmse: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Regression:
+    """One finished cell of a regressor. `clean` and `attacked` by dimension; `attacked` is None with a tolerance.
+
+    `within`: with a tolerance the share of samples whose loss the attack could not push above it; else None.
+    """
+
+    cell: StoredCell
+    clean: dict[str, Measured]
+    attacked: dict[str, Measured] | None
+    within: Rate | None
+
+
+def regressions(frames: Frames) -> list[Regression]:
+    """Every finished cell of a regressor, in order."""
+    found = []
+    for cell in finished(frames):
+        if not cell.cell.attack.loss or cell.id not in frames.by_cell:
+            continue
+        verdicts, bounded = frames.by_cell[cell.id], cell.cell.attack.tolerance is not None
+        within = robust(verdicts, cell.cell.attack.threat)
+        found.append(
+            Regression(
+                cell,
+                clean=_by_dimension(verdicts, "clean"),
+                attacked=None if bounded else _by_dimension(verdicts, "attacked"),
+                within=metrics.wilson(int(within.sum()), len(within)) if bounded else None,
+            )
+        )
+    return found
+
+
+def _by_dimension(verdicts: pd.DataFrame, when: str) -> dict[str, Measured]:
+    return {name: measure(verdicts[name].to_numpy(), verdicts[f"{when}_{name}"].to_numpy()) for name in DIMENSIONS}
+
+
+def measure(truth: np.ndarray, predicted: np.ndarray) -> Measured:
+    """The agreement of `predicted` with `truth`, both `(n,)`, with intervals from resampled samples (seed 0)."""
+    draws = np.random.default_rng(0).integers(0, len(truth), (_RESAMPLES, len(truth)))
+    resampled = [metrics.agreement(truth[rows], predicted[rows]) for rows in draws]
+    return Measured(
+        metrics.agreement(truth, predicted),
+        _interval([r.ccc for r in resampled if r.ccc is not None]),
+        _interval([r.rmse for r in resampled]) or (np.nan, np.nan),
+    )
+
+
+def _interval(values: list[float]) -> tuple[float, float] | None:
+    if not values:
+        return None
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def va_frame(frames: Frames) -> pd.DataFrame:
+    """One row a finished cell of a regressor.
+
+    Columns: model, data, n, seed, attack, threat, loss, tolerance, within_tolerance, then clean_ and attacked_ rmse,
+    mae, pcc, ccc, sagr of valence and arousal. NaN: not measured or undefined.
+    """
+    rows = []
+    for entry in regressions(frames):
+        cell, spec = entry.cell.cell, entry.cell.cell.attack
+        row: list[object] = [cell.model, cell.data, cell.n, cell.seed, entry.cell.context.attack_label]
+        row += [str(spec.threat), spec.loss, spec.tolerance, None if entry.within is None else entry.within.value]
+        for measured in (entry.clean, entry.attacked):
+            row += [
+                getattr(measured[name].agreement, measure) if measured else None
+                for name in DIMENSIONS
+                for measure in MEASURES
+            ]
+        rows.append(row)
+    columns = ["model", "data", "n", "seed", "attack", "threat", "loss", "tolerance", "within_tolerance"]
+    columns += [f"{when}_{m}_{name}" for when in ("clean", "attacked") for name in DIMENSIONS for m in MEASURES]
+    frame: pd.DataFrame = pd.DataFrame(rows, columns=columns)
+    frame[columns[7:]] = frame[columns[7:]].astype(float)
+    return frame
+
+
+def va_rows(frames: Frames, decimal: Callable[[float | None], str]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """A header, and for each cell a row of text: CCC and RMSE of both dimensions, clean -> attacked."""
+    header = ("model", "attack", "threat", "raises", "CCC V", "CCC A", "RMSE V", "RMSE A", "tolerated")
+    rows = []
+    for entry in regressions(frames):
+        cell, spec = entry.cell.cell, entry.cell.cell.attack
+        row = [cell.model, entry.cell.context.attack_label, str(spec.threat), spec.loss]
+        for name in ("ccc", "rmse"):
+            for dimension in DIMENSIONS:
+                before = decimal(getattr(entry.clean[dimension].agreement, name))
+                after = decimal(getattr(entry.attacked[dimension].agreement, name)) if entry.attacked else ""
+                row.append(f"{before}->{after}" if after else before)
+        share = "" if entry.within is None else f"{100 * entry.within.value:.1f} %"
+        rows.append((*row, share))
+    return header, rows

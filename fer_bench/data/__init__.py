@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from fer_bench.data import (
     afewva,
@@ -21,12 +21,27 @@ from fer_bench.data import (
     rafdb,
 )
 from fer_bench.data.card import Contents, DatasetCard, Sample
+from fer_bench.data.layout import split_word
 from fer_bench.data.source import DataSource, parse_source
+from fer_bench.data.survey import Survey, survey
 from fer_bench.errors import DataError
 from fer_bench.registry import Registry
 from fer_bench.types import EvalSet
 
-__all__ = ["DATASETS", "Contents", "DataSource", "DatasetCard", "Sample", "open_data", "parse_source"]
+__all__ = [
+    "DATASETS",
+    "Contents",
+    "DataSource",
+    "DatasetCard",
+    "Sample",
+    "Survey",
+    "open_data",
+    "parse_source",
+    "survey_data",
+]
+
+#: Splits that are looked for where a card states none.
+_USUAL_SPLITS = ("train", "validation", "test")
 
 #: Every data set by name; third-party packages add theirs through the entry-point group "ferbench.data".
 DATASETS: Registry[DatasetCard] = Registry("data set", "ferbench.data")
@@ -54,6 +69,24 @@ def open_data(text: str, n: int | None = None) -> EvalSet:
     card = DATASETS.get(source.name)
     with _one_line(source):
         return evalset.collect(card.find(source.path, source.split), n)
+
+
+def survey_data(text: str) -> Survey:
+    """Looks through NAME[:PATH[:SPLIT]] without stopping at what cannot be read, and for its images in other splits.
+
+    Other splits are those that the card states (or the usual ones) and that are found at the same path.
+    """
+    source = parse_source(text)
+    card = DATASETS.get(source.name)
+    with _one_line(source):
+        contents = card.find(source.path, source.split)
+        own = parse_source(contents.source).split
+        others = {}
+        for split in (card.splits or _USUAL_SPLITS) if own else ():
+            if split_word(split) != split_word(own or ""):
+                with suppress(DataError):
+                    others[split] = card.find(source.path, split)
+        return survey(contents, others)
 
 
 @contextmanager

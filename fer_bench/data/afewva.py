@@ -145,5 +145,4 @@ CARD = DatasetCard(
     licence="on request from the authors, for research; may not be redistributed",
     needs_path=True,
     find=find,
-    task="va",
 )

@@ -142,7 +142,6 @@ def _card(kind: _Kind) -> DatasetCard:
         licence="on request from the authors, for research; may not be redistributed",
         needs_path=True,
         find=find,
-        task="va" if kind.values else "expression",
     )
 
 

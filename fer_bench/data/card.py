@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fer_bench.types import Task
-
 
 @dataclass(frozen=True)
 class Sample:
@@ -58,4 +56,3 @@ class DatasetCard:
     licence: str
     needs_path: bool
     find: Callable[[str | None, str | None], Contents] = field(repr=False, compare=False)
-    task: Task = "expression"

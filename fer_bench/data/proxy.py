@@ -63,5 +63,4 @@ CARD = DatasetCard(
     licence=fer2013.LICENCE,
     needs_path=True,
     find=find,
-    task="va",
 )

@@ -110,5 +110,5 @@ def _cut(image: Image.Image, box: Box, where: str) -> Image.Image:
 
 def _squared(image: Image.Image, side: int) -> Image.Image:
     edge = min(image.size)
-    left, top = (image.width - edge) / 2, (image.height - edge) / 2
-    return image.resize((side, side), Image.Resampling.BICUBIC, box=(left, top, left + edge, top + edge))
+    left, top = (image.width - edge) // 2, (image.height - edge) // 2
+    return image.crop((left, top, left + edge, top + edge)).resize((side, side), Image.Resampling.BICUBIC)

@@ -61,6 +61,8 @@ def test_gray_files_stay_gray_and_one_colour_file_makes_a_colour_set(tmp_path: P
     assert open_data(f"folder:{tmp_path}").images.shape == (3, 1, 48, 48)
     save(tmp_path / "sad" / "deep" / "4.jpg", colours(1, 48, 48)[0])
     assert open_data(f"folder:{tmp_path}").images.shape == (4, 3, 48, 48)
+    (tmp_path / "sad" / "deep" / "4.jpg").rename(tmp_path / "fear" / "00.jpg")  # first now, before the gray ones
+    assert open_data(f"folder:{tmp_path}").images.shape == (4, 3, 48, 48)
 
 
 def test_a_folder_may_hold_splits(tmp_path: Path) -> None:

@@ -106,6 +106,15 @@ def test_duplicates_are_counted_inside_and_across_splits(tmp_path: Path) -> None
     assert "unreadable none" in text
 
 
+def test_what_is_disputed_does_not_depend_on_the_order_of_the_files(tmp_path: Path) -> None:
+    image = faces(1)[0]
+    counts = []
+    for labels in ([3, 3, 0], [0, 3, 3]):
+        write_csv(tmp_path / "fer2013.csv", [image] * 3, labels)
+        counts.append(survey_data(f"fer2013:{tmp_path}").disputed)
+    assert counts == [2, 2]
+
+
 def test_the_survey_stops_at_no_image_and_names_what_cannot_be_read(tmp_path: Path) -> None:
     fer2013_folders(tmp_path, "test", list(faces(14)), [3] * 14)
     for i in range(12):
@@ -131,8 +140,14 @@ def test_values_are_shown_with_their_range(tmp_path: Path) -> None:
     assert "valence -0.630 to 0.810, mean 0.045" in text  # (0.81 - 0.63 + 0 + 0) / 4
     assert "arousal -0.270 to 0.510, mean 0.060" in text  # (0.51 - 0.27 + 0 + 0) / 4
     assert "proxy" in text
-    found = survey_data(f"fer2013-va:{tmp_path}")
-    assert found.digest == open_data(f"fer2013-va:{tmp_path}").digest
+    assert survey_data(f"fer2013-va:{tmp_path}").digest == open_data(f"fer2013-va:{tmp_path}").digest
+
+
+def test_the_digest_that_is_shown_is_that_of_a_run(tmp_path: Path) -> None:
+    """Also for a zero written as -0.0, and for an image that stands there twice with other values."""
+    save(tmp_path / "a.png", faces(1)[0])
+    (tmp_path / "set.csv").write_text("path,valence,arousal\na.png,-0.0,0.1\na.png,-0.3,-0.0\n")
+    assert survey_data(f"csv:{tmp_path / 'set.csv'}").digest == open_data(f"csv:{tmp_path / 'set.csv'}").digest
 
 
 @pytest.mark.fer2013

@@ -76,6 +76,7 @@ def model(card: ModelCard, status: str) -> str:
     pairs = [
         ("model", card.name),
         ("title", card.title),
+        ("task", card.task),
         ("family", card.family),
         ("paper", card.paper),
         ("year", str(card.year)),

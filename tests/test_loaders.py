@@ -230,8 +230,9 @@ def test_what_is_no_ck_plus_says_what_was_expected(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [card.name for card in DATASETS if card.needs_path])
 def test_a_set_that_must_be_brought_says_how(name: str, tmp_path: Path) -> None:
     card = DATASETS.get(name)
-    assert f"{name} needs a folder: --data {name}:FOLDER" in said(name)
-    assert "does not exist; expected a folder with" in said(f"{name}:{tmp_path / 'absent'}")
+    kind = "file" if name == "csv" else "folder"
+    assert f"{name} needs a {kind}: --data {name}:{kind.upper()}[:SPLIT]" in said(name)
+    assert f"does not exist; expected a {kind} with {card.layouts}" in said(f"{name}:{tmp_path / 'absent'}")
     (tmp_path / "notes.txt").touch()
     message = said(f"{name}:{tmp_path}")
     assert card.layouts in message

@@ -138,7 +138,7 @@ def test_a_manifests_splits_are_its_column_or_its_subjects(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("columns", "line", "reason"),
     [
-        ("path,valence", "faces/0.png,1", "has the columns path, valence; expected a csv file with the columns path"),
+        ("path,valence", "faces/0.png,1", "has the columns path, valence; expected the columns path"),
         ("file,label", "faces/0.png,sad", "has the columns file, label; expected"),
         ("path,label", "faces/0.png,", "line 2: the label is empty"),
         ("path,label", "faces/0.png,3", "has the labels 3; expected words such as angry"),
@@ -192,9 +192,11 @@ def test_parquet_names_its_own_columns_and_classes(tmp_path: Path) -> None:
     assert data.classes == ("sad", "happy", "neutral")
     assert data.images.shape == (5, 1, 48, 48)
     assert len(open_data(f"hf:{tmp_path}:train")) == 1
+    hf_file(tmp_path / "data" / "train_more-00000-of-00001.parquet", pixels[:2], [2, 2], NAMES, "emotion")
+    assert len(open_data(f"hf:{tmp_path}:training")) == 1  # not the split whose name begins alike
     one = open_data(f"hf:{tmp_path / 'data' / 'test-00001-of-00002.parquet'}")
     assert len(one) == 2
-    assert "has the splits test, train" in said(f"hf:{tmp_path}:validation")
+    assert "has the splits test, train, train_more" in said(f"hf:{tmp_path}:validation")
     assert "is one file" in said(f"{one.source}:test")
 
 

@@ -33,7 +33,7 @@ class _Features:
 
 
 def find(path: str | None, split: str | None) -> Contents:
-    """The parquet files at `path`; `split` is theirs ('test' where not given and there is one).
+    """The parquet files at `path`; `split` is theirs; where not given the only one, else 'test'.
 
     The images' headers are read once before any is decoded: gray where all are, sets of mixed sizes are brought to
     one (`sizing`).
@@ -61,13 +61,14 @@ def _files(root: Path, split: str | None) -> tuple[list[Path], str | None]:
         if split:
             raise DataError(f"{root} is one file; leave the split '{split}' out, or name the folder.")
         return [root], None
-    for word in [split] if split else ["test"]:
-        found = parquet.files_of(root, word) or parquet.files_of(root, layout.split_word(word))
-        if found:
-            return found, word
-    there = sorted({name.name.split("-")[0].removesuffix(".parquet") for name in parquet.files_of(root, "")})
-    if split is None and len(there) == 1:
-        return parquet.files_of(root, there[0]), there[0]
+    there: dict[str, list[Path]] = {}
+    for file in parquet.files_of(root, ""):
+        there.setdefault(file.name.removesuffix(".parquet").partition("-")[0], []).append(file)
+    wanted = split or (next(iter(there)) if len(there) == 1 else "test")
+    alike = (name for name in there if layout.split_word(name) == layout.split_word(wanted))
+    chosen = wanted if wanted in there else next(alike, None)
+    if chosen is not None:
+        return there[chosen], chosen
     if there:
         raise DataError(f"{root} has the splits {', '.join(there)}; write hf:{root}:SPLIT with one of them.")
     raise layout.not_found(root, "a folder of parquet files", LAYOUTS)

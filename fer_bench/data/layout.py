@@ -43,13 +43,13 @@ def choose_split(word: str, known: Sequence[str], title: str) -> str:
     return split
 
 
-def find_root(path: str | None, name: str, title: str, expected: str) -> Path:
-    """The folder or file that the user named. Raises DataError, naming what was expected, where there is none."""
+def find_root(path: str | None, name: str, title: str, expected: str, kind: str = "folder") -> Path:
+    """The folder or file (`kind`) that the user named. Raises DataError, naming what was expected, for none."""
     if path is None:
-        raise DataError(f"{name} needs a folder: --data {name}:FOLDER[:SPLIT]. Expected in it: {expected}.")
+        raise DataError(f"{name} needs a {kind}: --data {name}:{kind.upper()}[:SPLIT]. Expected in it: {expected}.")
     root = Path(path).expanduser()
     if not root.exists():
-        raise DataError(f"the {title} folder {root} does not exist; expected a folder with {expected}.")
+        raise DataError(f"the {title} {kind} {root} does not exist; expected a {kind} with {expected}.")
     return root
 
 
@@ -144,10 +144,10 @@ def rows(
             names, above = _names(unnamed), [first]
         places = [names.index(name) for name in wanted]
         extra = [names.index(name) if name in names else None for name in optional]
-        for number_, line in enumerate(chain(above, lines), start=2 - len(above)):
+        for at, line in enumerate(chain(above, lines), start=2 - len(above)):
             if not line:
                 continue
-            where = f"{file}, line {number_}"
+            where = f"{file}, line {at}"
             if len(line) <= max(places):
                 raise DataError(f"{where}: {len(line)} columns, expected {len(names)}.")
             cells = [line[place] for place in places]

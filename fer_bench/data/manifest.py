@@ -14,7 +14,7 @@ from fer_bench.labels import EXPRESSIONS, expression, ordered
 
 _OPTIONAL = ("label", "valence", "arousal", "subject", "split")
 LAYOUTS = (
-    "a csv file with the columns path, label or path, valence, arousal (or all four), and where known subject and "
+    "the columns path, label or path, valence, arousal (or all four), and where known subject and "
     "split; paths are relative to the csv, labels are words, valence and arousal lie in [-1, 1]"
 )
 
@@ -37,9 +37,9 @@ def find(path: str | None, split: str | None) -> Contents:
     `split` chooses by the column split, or by person where there is only the column subject (`splits`); None takes
     all lines. The classes are the labels of all lines, of every split.
     """
-    root = layout.find_root(path, "csv", "csv", LAYOUTS)
+    root = layout.find_root(path, "csv", "csv", LAYOUTS, "file")
     if root.is_dir():
-        raise DataError(f"{root} is a folder; expected {LAYOUTS}: --data csv:FILE[:SPLIT].")
+        raise DataError(f"{root} is a folder; expected a csv file with {LAYOUTS}: --data csv:FILE[:SPLIT].")
     columns = layout.header(root)
     if "path" not in columns or not ("label" in columns or {"valence", "arousal"} <= set(columns)):
         raise DataError(f"{root} has the columns {', '.join(columns) or 'none'}; expected {LAYOUTS}.")

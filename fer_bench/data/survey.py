@@ -75,7 +75,7 @@ class _Seen:
 
 
 def quadrant(values: tuple[float, float]) -> int:
-    """Where a point lies: 0 pleasant and aroused, 1 unpleasant and aroused, 2 unpleasant and calm, 3 the fourth."""
+    """The quadrant of a point: 0 pleasant, aroused; 1 unpleasant, aroused; 2 unpleasant, calm; 3 pleasant, calm."""
     valence, arousal = values
     return (0 if valence >= 0 else 1) if arousal >= 0 else (3 if valence >= 0 else 2)
 

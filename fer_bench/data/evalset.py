@@ -74,11 +74,13 @@ def collect(contents: Contents, n: int | None = None) -> EvalSet:
     chosen = np.stack([entry.pixels for entry in kept])
     if chosen.ndim == 3:
         chosen = chosen[..., None]
+    images = chosen.transpose(0, 3, 1, 2).astype(np.float32)
+    images /= 255  # in place: a set of photographs is the largest thing in memory
     has_values = bool(kept[0].rank[2])
     return EvalSet(
         name=contents.name,
         source=contents.source,
-        images=torch.from_numpy(chosen.transpose(0, 3, 1, 2).astype(np.float32) / 255),
+        images=torch.from_numpy(images),
         labels=torch.tensor([entry.rank[1] for entry in kept], dtype=torch.int64),
         classes=contents.classes,
         ids=sample_ids(entry.rank[0] for entry in kept),

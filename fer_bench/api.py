@@ -14,7 +14,7 @@ from attacks.regression import for_task
 from attacks.suites import suite_of
 from fer_bench import fetch, provenance, recreate
 from fer_bench.benchmark import Entrant, Plan, Rerun, Summary, run_matrix
-from fer_bench.data import DATASETS, open_data, parse_source
+from fer_bench.data import DATASETS, open_data, parse_source, survey_data
 from fer_bench.engines.local import choose_device
 from fer_bench.errors import UsageError
 from fer_bench.outcomes import Verdict
@@ -25,7 +25,7 @@ from fer_bench.types import EvalSet, ModelCard
 from models_zoo import MODELS
 from models_zoo.loading import identity
 from models_zoo.loading import load as load_model
-from reports import leaderboard, listing, tables
+from reports import leaderboard, listing, sheet, tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,8 +50,10 @@ __all__ = [
     "report",
     "run",
     "run_cells",
+    "sheet",
     "stored",
     "suite_of",
+    "survey_data",
     "weights",
 ]
 

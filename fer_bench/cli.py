@@ -240,15 +240,28 @@ def data_list() -> None:
 
 @data.command("show")
 @click.argument("source")
-def data_show(source: str) -> None:
-    """Show a data set's card, and what is in it where NAME:PATH:SPLIT can be opened."""
+@click.option("--sheet", type=click.Path(path_type=Path), help="Write a contact sheet of the images to this PNG file.")
+def data_show(source: str, sheet: Path | None) -> None:
+    """Show a data set's card, and what is in it where NAME:PATH:SPLIT can be opened.
+
+    Every image is decoded once, those of other splits at the same path too. Images that cannot be read are counted
+    and named; a run would stop at the first.
+    """
     from fer_bench import api
 
     place = api.parse_source(source)
     card = api.DATASETS.get(place.name)
+    if sheet is not None:
+        api.sheet.check(sheet)
     click.echo(api.listing.dataset(card))
     if place.path is not None or not card.needs_path:
-        click.echo(api.listing.evalset(api.open_data(source)))
+        found = api.survey_data(source)
+        click.echo(api.listing.survey(found))
+        if sheet is not None:
+            api.sheet.write(found, sheet)
+            click.echo(f"Sheet: {sheet}")
+    elif sheet is not None:
+        raise FerBenchError(f"a sheet needs images; say where {card.name} is: {card.name}:FOLDER[:SPLIT].")
 
 
 @data.command("fetch")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fer_bench.errors import UsageError
@@ -27,6 +28,13 @@ def expression(word: str) -> str:
     """The vocabulary's word for `word` ('Anger' -> 'angry'); an unknown word is kept, in lower case."""
     plain = word.strip().lower()
     return _SYNONYMS.get(plain, plain)
+
+
+def ordered(words: Iterable[str]) -> tuple[str, ...]:
+    """Words of the vocabulary once each, in its order, then those it lacks by alphabet."""
+    found = set(words)
+    known = [word for word in EXPRESSIONS if word in found]
+    return (*known, *sorted(found.difference(known)))
 
 
 @dataclass(frozen=True)

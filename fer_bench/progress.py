@@ -42,8 +42,8 @@ def _bar(progress: Progress, description: str, total: float | None) -> Iterator[
 
 
 @contextmanager
-def steps(description: str, total: int) -> Iterator[Advance]:
-    """A bar over `total` counted steps, on standard error, with the time left."""
+def steps(description: str, total: int | None) -> Iterator[Advance]:
+    """A bar over `total` counted steps, on standard error, with the time left; None where the total is not known."""
     console = _console()
     progress = Progress(
         TextColumn("{task.description}"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console
@@ -12,8 +11,11 @@ from rich.table import Table
 
 from attacks.card import AttackCard, describe_range
 from attacks.suites import SuiteCard
-from fer_bench.data import DatasetCard
-from fer_bench.types import EvalSet, ModelCard
+from fer_bench.data import DatasetCard, Survey
+from fer_bench.types import ModelCard
+
+#: How many unreadable files, and how many sizes, are named.
+_NAMED = 10
 
 
 def _render(table: Table) -> str:
@@ -186,7 +188,7 @@ def dataset(card: DatasetCard) -> str:
     pairs = [
         ("data set", card.name),
         ("title", card.title),
-        ("classes", ", ".join(card.classes)),
+        ("classes", ", ".join(card.classes) or "those that are found"),
         ("layouts", card.layouts),
         ("splits", ", ".join(card.splits) or "-"),
         ("licence", card.licence),
@@ -194,15 +196,29 @@ def dataset(card: DatasetCard) -> str:
     return _facts(pairs)
 
 
-def evalset(data: EvalSet) -> str:
-    """What is in an opened data set: images, classes, duplicates, digest."""
-    counts = Counter(data.labels.tolist())
-    channels, height, width = data.images.shape[1:]
-    pairs = [
-        ("source", data.source),
-        ("images", f"{len(data):,}, {height}x{width}, {'gray' if channels == 1 else 'RGB'}"),
-        ("classes", ", ".join(f"{name} {counts.get(i, 0):,}" for i, name in enumerate(data.classes))),
-        ("duplicates", f"{sum('#' in name for name in data.ids):,} images equal another one"),
-        ("digest", data.digest),
-    ]
-    return _facts([*pairs, *(("note", note) for note in data.notes)])
+def survey(found: Survey) -> str:
+    """What is in a data set that was looked through."""
+    contents = found.contents
+    pairs = [("source", contents.source), ("images", f"{found.images:,}{_forms(found)}")]
+    if contents.classes:
+        counts = [f"{name} {count:,}" for name, count in zip(contents.classes, found.counts, strict=True)]
+        pairs.append(("classes", ", ".join(counts)))
+    if found.unlabelled:
+        pairs.append(("no class", f"{found.unlabelled:,} images"))
+    pairs += [(s.name, f"{s.low:.3f} to {s.high:.3f}, mean {s.mean:.3f}") for s in found.spreads]
+    labels = f", {found.disputed:,} of them under another label" if found.disputed else ""
+    pairs.append(("duplicates", f"{found.duplicates:,} images equal another one{labels}"))
+    pairs += [("other split", f"{count:,} of these images are in {split} too") for split, count in found.shared]
+    pairs.append(("unreadable", f"{len(found.unreadable):,} images" if found.unreadable else "none"))
+    pairs += [("", message) for message in found.unreadable[:_NAMED]]
+    if len(found.unreadable) > _NAMED:
+        pairs.append(("", f"and {len(found.unreadable) - _NAMED:,} more"))
+    pairs.append(("digest", found.digest or "none: the set cannot be used as it is"))
+    return _facts([*pairs, *(("note", note) for note in contents.notes)])
+
+
+def _forms(found: Survey) -> str:
+    if len(found.forms) <= 1:
+        return "".join(f", {form}" for form, _ in found.forms)
+    more = f" and {len(found.forms) - _NAMED} other sizes" if len(found.forms) > _NAMED else ""
+    return ": " + "; ".join(f"{count:,} of {form}" for form, count in found.forms[:_NAMED]) + more

@@ -279,7 +279,7 @@ def test_values_follow_their_images_and_are_in_the_digest() -> None:
 
 @pytest.mark.parametrize("pair", [(1.01, 0.0), (0.0, -5.0), (float("nan"), 0.0)])
 def test_values_outside_the_circumplex_are_refused(pair: tuple[float, float]) -> None:
-    with pytest.raises(DataError, match=r"1 of 2 images have values outside \[-1, 1\]"):
+    with pytest.raises(DataError, match=r"1 of 2 images of x have values outside \[-1, 1\], such as image"):
         evalset.build("x", "x", PIXELS[:2], [0, 0], CLASSES, values=[(1.0, -1.0), pair])
 
 

@@ -36,7 +36,7 @@ def test_a_models_card_is_shown_whole(name):
     card = MODELS.get(name)
     words = " ".join(ferbench("models", "show", name).output.split())
     expected = [card.licence, card.input, card.digest, *card.classes, *(f.sha256 for f in card.files), *card.notes]
-    for text in [*expected, card.contaminated, *(f"{a.value:.4f}" for a in card.accuracy)]:
+    for text in [*expected, f"task {card.task}", card.contaminated, *(f"{a.value:.4f}" for a in card.accuracy)]:
         assert " ".join(text.split()) in words
 
 

@@ -2,59 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from fer_bench.data.demo import open_demo
-from fer_bench.data.fer2013 import LAYOUTS, open_fer2013
+from fer_bench.data import (
+    afewva,
+    affectnet,
+    affwild2,
+    ckplus,
+    demo,
+    evalset,
+    fer2013,
+    ferplus,
+    folder,
+    hf,
+    manifest,
+    proxy,
+    rafdb,
+)
+from fer_bench.data.card import Contents, DatasetCard, Sample
+from fer_bench.data.layout import split_word
 from fer_bench.data.source import DataSource, parse_source
+from fer_bench.data.survey import Survey, survey
+from fer_bench.errors import DataError
 from fer_bench.registry import Registry
 from fer_bench.types import EvalSet
 
-__all__ = ["DATASETS", "DataSource", "DatasetCard", "open_data", "parse_source"]
+__all__ = [
+    "DATASETS",
+    "Contents",
+    "DataSource",
+    "DatasetCard",
+    "Sample",
+    "Survey",
+    "open_data",
+    "parse_source",
+    "survey_data",
+]
 
-
-@dataclass(frozen=True)
-class DatasetCard:
-    """A data set: what it is, the layouts in which it is found, its terms, and how it is opened.
-
-    `open` takes a path, a split and a number of images, each or None. `needs_path`: the user must have the data.
-    """
-
-    name: str
-    title: str
-    classes: tuple[str, ...]
-    layouts: str
-    splits: tuple[str, ...]
-    licence: str
-    needs_path: bool
-    open: Callable[[str | None, str | None, int | None], EvalSet] = field(repr=False, compare=False)
-
+#: Splits that are looked for where a card states none.
+_USUAL_SPLITS = ("train", "validation", "test")
 
 #: Every data set by name; third-party packages add theirs through the entry-point group "ferbench.data".
 DATASETS: Registry[DatasetCard] = Registry("data set", "ferbench.data")
 
 for _card in (
-    DatasetCard(
-        name="demo",
-        title="Faces out of public packages, labelled twice by looking; fetched on first use",
-        classes=("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"),
-        layouts="none: it fetches itself into the cache",
-        splits=(),
-        licence="the photographs carry none; for local use, never redistributed",
-        needs_path=False,
-        open=open_demo,
-    ),
-    DatasetCard(
-        name="fer2013",
-        title="FER2013 (Goodfellow et al., ICML 2013 workshop), 35,887 gray faces of 48x48",
-        classes=("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"),
-        layouts=LAYOUTS,
-        splits=("train", "validation", "test"),
-        licence="Kaggle competition terms: may not be redistributed",
-        needs_path=True,
-        open=open_fer2013,
-    ),
+    demo.CARD,
+    fer2013.CARD,
+    ferplus.CARD,
+    rafdb.CARD,
+    *affectnet.CARDS,
+    ckplus.CARD,
+    folder.CARD,
+    manifest.CARD,
+    hf.CARD,
+    proxy.CARD,
+    afewva.CARD,
+    affwild2.CARD,
 ):
     DATASETS.register(_card.name, _card)
 
@@ -62,4 +66,33 @@ for _card in (
 def open_data(text: str, n: int | None = None) -> EvalSet:
     """Opens NAME[:PATH[:SPLIT]], or its `n` images of smallest pixel digest."""
     source = parse_source(text)
-    return DATASETS.get(source.name).open(source.path, source.split, n)
+    card = DATASETS.get(source.name)
+    with _one_line(source):
+        return evalset.collect(card.find(source.path, source.split), n)
+
+
+def survey_data(text: str) -> Survey:
+    """Looks through NAME[:PATH[:SPLIT]] without stopping at what cannot be read, and for its images in other splits.
+
+    Other splits are those that the card states (or the usual ones) and that are found at the same path.
+    """
+    source = parse_source(text)
+    card = DATASETS.get(source.name)
+    with _one_line(source):
+        contents = card.find(source.path, source.split)
+        own = parse_source(contents.source).split
+        others = {}
+        for split in (card.splits or _USUAL_SPLITS) if own else ():
+            if split_word(split) != split_word(own or ""):
+                with suppress(DataError):
+                    others[split] = card.find(source.path, split)
+        return survey(contents, others)
+
+
+@contextmanager
+def _one_line(source: DataSource) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # RuntimeError: the home of ~somebody is not known
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{source.path} cannot be read ({reason}); check the path and its permissions.") from error

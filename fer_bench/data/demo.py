@@ -9,15 +9,17 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from fer_bench import fetch
-from fer_bench.data import evalset
+from fer_bench.data.card import Contents, DatasetCard, Sample
 from fer_bench.errors import DataError
-from fer_bench.types import EvalSet, PackageFile
+from fer_bench.types import PackageFile
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SIDE = 112
@@ -43,17 +45,27 @@ def manifest() -> tuple[DemoFace, ...]:
     )
 
 
-def open_demo(path: str | None, split: str | None, n: int | None) -> EvalSet:
-    """The demo set, RGB `(n, 3, 112, 112)`; fetches its photographs on first use."""
+def find(path: str | None, split: str | None) -> Contents:
+    """The demo set, RGB, 112x112; fetches its photographs on first use."""
     if path is not None or split is not None:
         raise DataError("the demo set takes no path and no split; write --data demo.")
     faces = manifest()
     files = tuple(dict.fromkeys(face.file for face in faces))
     paths = dict(zip(files, fetch.package_files(files), strict=True))
-    pixels = [crop(paths[face.file].read_bytes(), face) for face in faces]
-    labels = [CLASSES.index(face.label) for face in faces]
+    samples = [
+        Sample(
+            f"{face.file.member} of {face.file.package}",
+            partial(_read, paths[face.file], face),
+            CLASSES.index(face.label),
+        )
+        for face in faces
+    ]
     notes = (f"{len(faces)} faces out of public packages, labelled twice by looking; an illustration, not a test set",)
-    return evalset.build("demo", "demo", pixels, labels, CLASSES, n, notes)
+    return Contents("demo", "demo", CLASSES, lambda: samples, len(samples), notes)
+
+
+def _read(path: Path, face: DemoFace) -> np.ndarray:
+    return crop(path.read_bytes(), face)
 
 
 def crop(content: bytes, face: DemoFace) -> np.ndarray:
@@ -68,3 +80,15 @@ def crop(content: bytes, face: DemoFace) -> np.ndarray:
         raise DataError(
             f"{face.file.member} of {face.file.package} cannot be read as a photograph ({error})."
         ) from error
+
+
+CARD = DatasetCard(
+    name="demo",
+    title="Faces out of public packages, labelled twice by looking; fetched on first use",
+    classes=CLASSES,
+    layouts="none: it fetches itself into the cache",
+    splits=(),
+    licence="the photographs carry none; for local use, never redistributed",
+    needs_path=False,
+    find=find,
+)

@@ -1,13 +1,19 @@
-"""Builds an EvalSet from decoded images: digests, order, subset. It must not know where the images come from."""
+"""Makes an EvalSet of what a loader found: digests, order, subset. It must not know where the images come from."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
 
+from fer_bench import progress
+from fer_bench.data.card import Contents, Sample
 from fer_bench.errors import DataError
 from fer_bench.types import EvalSet
 
@@ -16,6 +22,71 @@ def pixel_digest(pixels: np.ndarray) -> str:
     """sha256 of an image's shape and decoded 8-bit pixels, `(height, width)` gray or `(height, width, 3)` RGB."""
     header = "x".join(str(side) for side in pixels.shape)
     return hashlib.sha256(header.encode() + b":" + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def sample_ids(digests: Iterable[str]) -> tuple[str, ...]:
+    """The ids of images by their digests, in order: the second of two equal ones is marked '#2'."""
+    seen: Counter[str] = Counter()
+    ids = []
+    for digest in digests:
+        seen[digest] += 1
+        ids.append(digest if seen[digest] == 1 else f"{digest}#{seen[digest]}")
+    return tuple(ids)
+
+
+def float_values(values: tuple[float, float] | None) -> tuple[float, ...]:
+    """Valence and arousal as float32 holds them; -0.0, which a digest would tell apart, becomes 0.0."""
+    return () if values is None else tuple(float(np.float32(value)) + 0.0 for value in values)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A decoded sample on its way into a set."""
+
+    rank: tuple[str, int, tuple[float, ...]]
+    pixels: np.ndarray
+
+
+@dataclass
+class _Tally:
+    """What went by while the samples were read, those that were not kept included."""
+
+    count: int = 0
+    shapes: set[tuple[int, ...]] = field(default_factory=set)
+    outside: list[str] = field(default_factory=list)
+
+
+def collect(contents: Contents, n: int | None = None) -> EvalSet:
+    """The EvalSet of what a loader found, all of it or the `n` images of smallest digest.
+
+    Images are ordered by `pixel_digest` (then by label, then by values), so that the order of files does not matter:
+    everybody who asks for 500 images of a set has the same 500. Every image is decoded, at most `n` are held at a
+    time. Raises DataError for a set that is empty, smaller than `n`, or of mixed sizes, for an image that cannot be
+    read and for values outside [-1, 1].
+    """
+    if n is not None and n < 1:
+        raise DataError(f"--n {n} cannot be taken from {contents.source}; give a whole number from 1.")
+    tally = _Tally()
+    with progress.steps(f"reading {contents.name}", contents.count) as advance:
+        entries = _decoded(contents.samples(), tally, advance)
+        kept = sorted(entries, key=_rank) if n is None else heapq.nsmallest(n, entries, key=_rank)
+    _check(contents.source, tally, n)
+    chosen = np.stack([entry.pixels for entry in kept])
+    if chosen.ndim == 3:
+        chosen = chosen[..., None]
+    images = chosen.transpose(0, 3, 1, 2).astype(np.float32)
+    images /= 255  # in place: a set of photographs is the largest thing in memory
+    has_values = bool(kept[0].rank[2])
+    return EvalSet(
+        name=contents.name,
+        source=contents.source,
+        images=torch.from_numpy(images),
+        labels=torch.tensor([entry.rank[1] for entry in kept], dtype=torch.int64),
+        classes=contents.classes,
+        ids=sample_ids(entry.rank[0] for entry in kept),
+        notes=contents.notes,
+        values=torch.tensor([entry.rank[2] for entry in kept], dtype=torch.float32) if has_values else None,
+    )
 
 
 def build(
@@ -28,58 +99,46 @@ def build(
     notes: tuple[str, ...] = (),
     values: Sequence[tuple[float, float]] | None = None,
 ) -> EvalSet:
-    """The EvalSet of decoded uint8 images of one size, `(height, width)` or `(height, width, 3)`.
+    """The EvalSet of images that are decoded already, uint8 `(height, width)` or `(height, width, 3)`; see `collect`.
 
-    `values`: one (valence, arousal) in [-1, 1] an image, of a set for regressors. Images are ordered by
-    `pixel_digest` (then by label, then by values), so that the order of files does not matter, and `n` takes the
-    first n: everybody who asks for 500 images of a set has the same 500. Raises DataError for a set that is empty,
-    smaller than `n`, or of mixed sizes, and for values outside [-1, 1].
+    `values`: one (valence, arousal) in [-1, 1] an image, of a set for regressors.
     """
-    if not pixels:
+    pairs: Sequence[tuple[float, float] | None] = [None] * len(pixels) if values is None else values
+    samples = [
+        Sample(f"image {i} of {source}", partial(np.asarray, image), label, pair)
+        for i, (image, label, pair) in enumerate(zip(pixels, labels, pairs, strict=True))
+    ]
+    return collect(Contents(name, source, classes, lambda: samples, len(samples), notes), n)
+
+
+def _rank(entry: _Entry) -> tuple[str, int, tuple[float, ...]]:
+    return entry.rank
+
+
+def _decoded(samples: Iterable[Sample], tally: _Tally, advance: progress.Advance) -> Iterator[_Entry]:
+    for sample in samples:
+        pixels = sample.read()
+        values = float_values(sample.values)
+        if not all(abs(value) <= 1 for value in values):
+            tally.outside.append(f"{sample.where}, valence {values[0]:g}, arousal {values[1]:g}")
+        tally.count += 1
+        tally.shapes.add(pixels.shape)
+        advance()
+        yield _Entry((pixel_digest(pixels), sample.label, values), pixels)
+
+
+def _check(source: str, tally: _Tally, n: int | None) -> None:
+    if not tally.count:
         raise DataError(f"{source} holds no images; check the path and the split.")
-    shapes = sorted({image.shape for image in pixels})
+    shapes = sorted(tally.shapes)
     if len(shapes) > 1:
         raise DataError(f"{source} mixes image sizes {shapes[0]} and {shapes[-1]}; all images must have one size.")
-    if n is not None and not 1 <= n <= len(pixels):
+    if tally.outside:
         raise DataError(
-            f"--n {n} cannot be taken from {source}, which has {len(pixels)} images; give 1 to {len(pixels)}."
+            f"{len(tally.outside)} of {tally.count} images of {source} have values outside [-1, 1], such as "
+            f"{tally.outside[0]}; correct or remove them."
         )
-    targets = None if values is None else _targets(source, values, len(pixels))
-    digests = [pixel_digest(image) for image in pixels]
-    order = sorted(
-        range(len(pixels)),
-        key=lambda i: (digests[i], labels[i], () if targets is None else tuple(targets[i])),
-    )[: n or len(pixels)]
-    chosen = np.stack([pixels[i] for i in order])
-    if chosen.ndim == 3:
-        chosen = chosen[..., None]
-    seen: dict[str, int] = {}
-    ids = []
-    for i in order:
-        seen[digests[i]] = count = seen.get(digests[i], 0) + 1
-        ids.append(digests[i] if count == 1 else f"{digests[i]}#{count}")
-    return EvalSet(
-        name=name,
-        source=source,
-        images=torch.from_numpy(chosen.transpose(0, 3, 1, 2).astype(np.float32) / 255),
-        labels=torch.tensor([labels[i] for i in order], dtype=torch.int64),
-        classes=classes,
-        ids=tuple(ids),
-        notes=notes,
-        values=None if targets is None else torch.from_numpy(targets[order]),
-    )
-
-
-def _targets(source: str, values: Sequence[tuple[float, float]], n: int) -> np.ndarray:
-    """The values as float32 `(n, 2)`; -0.0 becomes 0.0, which a digest would tell apart."""
-    targets: np.ndarray = np.asarray(values, dtype=np.float32).reshape(-1, 2) + np.float32(0)
-    if len(targets) != n:
-        raise ValueError(f"{len(targets)} pairs of values for {n} images")
-    wrong = np.flatnonzero(~(np.abs(targets) <= 1).all(axis=1))
-    if len(wrong):
-        valence, arousal = targets[wrong[0]]
+    if n is not None and n > tally.count:
         raise DataError(
-            f"{source}: {len(wrong)} of {n} images have values outside [-1, 1], such as valence {valence:g}, arousal "
-            f"{arousal:g}; correct or remove them."
+            f"--n {n} cannot be taken from {source}, which has {tally.count} images; give 1 to {tally.count}."
         )
-    return targets

@@ -35,6 +35,7 @@ __all__ = [
     "choose_attacks",
     "choose_models",
     "describe",
+    "entrant",
     "fetch",
     "leaderboard",
     "listing",
@@ -119,7 +120,8 @@ def _budgeted(request: AttackRequest, budgets: Sequence[ThreatModel]) -> list[At
     return [Attack(card.spec(settings, b.eps), card.program) for b in budgets if b.norm == norm]
 
 
-def _entrant(card: ModelCard) -> Entrant:
+def entrant(card: ModelCard) -> Entrant:
+    """The model of a card as the matrix takes it; a card without files is built once, for its digest."""
     return Entrant(card, identity(card), lambda: _fetch(card), lambda: load_model(card))
 
 
@@ -154,7 +156,7 @@ def run_cells(
     evalset = open_data(data, n)
     with ResultStore(folder) as store:
         origin = provenance.collect(command or "fer_bench.run(...)", where)
-        summary = run_matrix([_entrant(card) for card in cards], chosen, evalset, store, plan, origin)
+        summary = run_matrix([entrant(card) for card in cards], chosen, evalset, store, plan, origin)
         frames = tables.collect(store)
     done = RunResult(summary, frames, folder / REPORT_NAME, folder / LEADERBOARD_NAME)
     leaderboard.write_csv(frames, done.leaderboard)

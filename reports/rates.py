@@ -31,17 +31,18 @@ class Reading:
         return f"{self.attack}@{format_eps(self.threat.eps, self.threat.norm)}"
 
 
-def readings(frames: Frames) -> list[Reading]:
+def readings(frames: Frames, also: Sequence[ThreatModel] = ()) -> list[Reading]:
     """Every robust accuracy that the finished cells give: by attack as it first appears, then norm and eps.
 
-    A minimum-norm cell is read at protocol v1's default budgets of its norm and at every budget of that norm
-    that another cell spends. Settings or versions of an attack that share a label are told apart in `attack`.
+    A minimum-norm cell is read at protocol v1's default budgets of its norm, at every budget of that norm that
+    another cell spends, and at those of `also`. Settings or versions of an attack that share a label are told
+    apart in `attack`.
     """
     done = [cell for cell in finished(frames) if cell.id in frames.by_cell]
     labels = _labels(done)
     spent: dict[str, set[float]] = {"Linf": set(), "L2": set()}
     budgeted = [cell.cell.attack.threat for cell in done if not cell.cell.attack.minimum_norm]
-    for threat in (*protocol.DEFAULT_EPS, *budgeted):
+    for threat in (*protocol.DEFAULT_EPS, *budgeted, *also):
         spent[threat.norm].add(threat.eps)
     found = []
     for cell in done:

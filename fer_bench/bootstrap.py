@@ -59,7 +59,7 @@ def _fall(measure: Measure, worse: float, truth: Values, before: Values, after: 
     """Samples are drawn with replacement, the same for both predictions: what both share cancels."""
     n = len(truth)
     if not n or len(before) != n or len(after) != n:
-        raise ValueError(f"the paired bootstrap needs as many truths as predictions, got {n}, {len(before)} of both")
+        raise ValueError(f"paired predictions are as many as truths and not none; got {n}, {len(before)}, {len(after)}")
 
     def change(weights: Values) -> Values:
         return worse * (measure(weights, truth, after) - measure(weights, truth, before))

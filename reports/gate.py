@@ -13,23 +13,27 @@ from fer_bench.types import Cell
 from reports.display import crop, decimal, percent, visible
 from reports.listing import grid
 from reports.markdown import escaped, table
+from reports.text import printable
 
 #: Version of the JSON's layout.
 SCHEMA = 1
 NAME_WIDTH = 40
+NAMES_SHOWN = 10
+_BAD = ("fell", "differs")
 #: XML has no way to write these two, not even escaped; `visible` leaves them, for they disguise nothing.
 _NOT_XML = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 
 
 @dataclass(frozen=True)
 class Titles:
-    """What the two sides are called."""
+    """What the two sides are called, and in how many directions a change counts."""
 
     before: str = "baseline"
     after: str = "now"
+    sides: int = 1
 
 
-CHECK, COMPARE = Titles(), Titles("A", "B")
+CHECK, COMPARE = Titles(), Titles("A", "B", sides=2)
 
 
 def as_text(check: Check, titles: Titles = CHECK) -> str:
@@ -41,7 +45,7 @@ def as_text(check: Check, titles: Titles = CHECK) -> str:
     if check.not_comparable:
         rows = [[crop(cell, 2 * NAME_WIDTH) for cell in _lost(row)] for row in check.not_comparable]
         parts.append(grid(("not comparable", "reading", "reason", ""), rows))
-    return "\n\n".join([*parts, "\n".join(_sentences(check, titles))])
+    return printable("\n\n".join([*parts, "\n".join(_sentences(check, titles))]))
 
 
 def as_markdown(check: Check, titles: Titles = CHECK) -> str:
@@ -95,7 +99,7 @@ def as_junit(check: Check) -> str:
     suite = Xml.Element("testsuite", name="ferbench check")
     for compared in check.comparisons:
         case = _case(suite, compared.cell, compared.reading)
-        if compared.status in ("fell", "differs"):
+        if compared.status in _BAD:
             told = _xml(_sentence(compared))
             Xml.SubElement(case, "failure", type=compared.status, message=told).text = told
     for lost in check.not_comparable:
@@ -132,7 +136,6 @@ def _rows(check: Check, titles: Titles) -> tuple[Sequence[str], list[Sequence[st
     header = ("model", "reading", "data", "n", titles.before, titles.after, "points", "fell", "rose", p, "")
     rows: list[Sequence[str]] = []
     for row in check.comparisons:
-        value = row.p_fell if titles is CHECK else min(1.0, 2 * min(row.p_fell, row.p_rose))
         rows.append(
             (
                 visible(row.cell.model),
@@ -144,8 +147,8 @@ def _rows(check: Check, titles: Titles) -> tuple[Sequence[str], list[Sequence[st
                 points(row.change),
                 f"{row.fell:,}",
                 f"{row.rose:,}",
-                decimal(value),
-                row.status.upper() if row.status in ("fell", "differs") else row.status,
+                decimal(_p(row, titles)),
+                row.status.upper() if row.status in _BAD else row.status,
             )
         )
     return header, rows
@@ -180,40 +183,53 @@ def _sentences(check: Check, titles: Titles) -> list[str]:
     told = [_headline(check, titles)]
     if not check.comparisons:
         told.append(_NOTHING)
-    told += [_sentence(row) for row in check.comparisons if row.status in ("fell", "differs")]
-    told += [_sentence(row) for row in check.comparisons if row.status == "rose"]
-    told += [_detectable(n, drop, check) for n, drop in check.detectable.items()]
-    blind = [visible(row.name) for row in check.comparisons if row.blind]
+    told += [_sentence(row, titles) for row in check.comparisons if row.status in _BAD]
+    told += [_sentence(row, titles) for row in check.comparisons if row.status == "rose"]
+    told += [_detectable(n, drop, check, titles) for n, drop in check.detectable.items()]
+    blind = [row.name for row in check.comparisons if row.blind]
     if blind:
-        told.append(f"Too few images were right before for any fall to show, in {', '.join(blind)}.")
-    renewed = dict.fromkeys(visible(row.cell.model) for row in check.comparisons if row.new_weights)
+        told.append(f"Too few images were right before for any fall to show: {_listed(blind)}.")
+    renewed = [row.cell.model for row in check.comparisons if row.new_weights]
     if renewed:
-        told.append(f"New weights: {', '.join(renewed)}.")
+        told.append(f"New weights: {_listed(renewed)}.")
     if check.unguarded:
-        where = "the results, not in the baseline" if titles is CHECK else "B"
-        told.append(f"Only in {where}: {', '.join(map(visible, check.unguarded))}.")
+        where = "Not in the baseline, so not guarded" if titles is CHECK else "Only in B"
+        told.append(f"{where}: {_listed(check.unguarded)}.")
     if titles is CHECK and any(row.status == "rose" for row in check.comparisons):
         told.append("Something rose: a new baseline would guard it at its new height.")
     return told
 
 
-def _sentence(row: Comparison) -> str:
+def _listed(names: Sequence[str]) -> str:
+    """Names in order, each once, and how many more there are."""
+    unique = [visible(name) for name in dict.fromkeys(names)]
+    more = f" and {len(unique) - NAMES_SHOWN} more" if len(unique) > NAMES_SHOWN else ""
+    return ", ".join(unique[:NAMES_SHOWN]) + more
+
+
+def _sentence(row: Comparison, titles: Titles = CHECK) -> str:
     """What became of one accuracy, in a sentence."""
-    verb = {"fell": "fell", "rose": "rose", "differs": "differs", "held": "held"}[row.status]
+    if row.status == "differs" and not row.fell + row.rose:
+        return f"{visible(row.name)} differs: as many images are right, the predictions are others."
     before, after = percent(row.before / row.cell.n), percent(row.after / row.cell.n)
-    p = row.p_rose if row.status == "rose" else row.p_fell
     return (
-        f"{visible(row.name)} {verb}: {before} to {after} % ({points(row.change)} points; {row.fell:,} images fell, "
-        f"{row.rose:,} rose; p {decimal(p)})."
+        f"{visible(row.name)} {row.status}: {before} to {after} % ({points(row.change)} points; {row.fell:,} images "
+        f"fell, {row.rose:,} rose; p {decimal(_p(row, titles))})."
     )
 
 
-def _detectable(n: int, drop: float | None, check: Check) -> str:
+def _p(row: Comparison, titles: Titles) -> float:
+    """Holm's p value: of the change that is told, or in both directions."""
+    if titles.sides == 2:
+        return min(1.0, 2 * min(row.p_fell, row.p_rose))
+    return row.p_rose if row.status == "rose" else row.p_fell
+
+
+def _detectable(n: int, drop: float | None, check: Check, titles: Titles) -> str:
     rule = check.rule
-    caught = f"{100 * POWER:.0f} % probability" if drop is not None else f"{100 * POWER:.0f} %"
-    size = f"A drop of {100 * drop:.1f} points" if drop is not None else "No drop"
+    size = "No drop" if drop is None else f"A drop of {100 * drop:.1f} points or more"
     return (
-        f"{size} is caught with {caught} at n = {n:,} ({len(check.comparisons)} comparisons, tolerance "
-        f"{100 * rule.tolerance:g} points, alpha {rule.alpha:g}, {100 * NOISE:g} % of the verdicts changing each way "
-        "by chance)."
+        f"{size} is caught with a probability of {100 * POWER:.0f} % at n = {n:,} ("
+        f"{len(check.comparisons)} comparisons, tolerance {100 * rule.tolerance:g} points, "
+        f"alpha {titles.sides * rule.alpha:g}, {100 * NOISE:g} % of the verdicts changing each way by chance)."
     )

@@ -181,7 +181,7 @@ def _headline(check: Check, titles: Titles) -> str:
 def _sentences(check: Check, titles: Titles) -> list[str]:
     """The headline, then what a reader must know besides."""
     told = [_headline(check, titles)]
-    if not check.comparisons:
+    if titles is CHECK and not check.comparisons:
         told.append(_NOTHING)
     told += [_sentence(row, titles) for row in check.comparisons if row.status in _BAD]
     told += [_sentence(row, titles) for row in check.comparisons if row.status == "rose"]

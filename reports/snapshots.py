@@ -29,7 +29,12 @@ def snapshot(frames: Frames, budgets: Sequence[ThreatModel] = ()) -> Snapshot:
             unmeasured.append(Unmeasured(cell.cell, _reason(cell)))
     runs = dict.fromkeys(frames.stored[number].run_id for number in found)
     makers = [
-        Maker(run.fer_bench, run.commit, run.device, dict(run.packages).get("torch", "missing"))
+        Maker(
+            fer_bench=run.fer_bench,
+            commit=f"{run.commit} with changes" if run.dirty else run.commit,
+            device=run.device,
+            torch=dict(run.packages).get("torch", "missing"),
+        )
         for run in (frames.runs[number] for number in runs)
     ]
     return Snapshot(tuple(guarded), tuple(unmeasured), tuple(dict.fromkeys(makers)))

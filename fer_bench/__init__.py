@@ -1,7 +1,7 @@
 """fer_bench: how robust is a facial expression recognition model, really?
 
-The public verbs (`run`, `load`, `report`, `replay`) are resolved on first use (PEP 562), so that importing the
-package costs nothing: no torch, no network, no disk.
+The public verbs (`run`, `load`, `report`, `replay`; `export`, `baseline`, `check`, `compare`) are resolved on first
+use (PEP 562), so that importing the package costs nothing: no torch, no network, no disk.
 """
 
 from __future__ import annotations
@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "load", "replay", "report", "run"]
+__all__ = ["__version__", "baseline", "check", "compare", "export", "load", "replay", "report", "run"]
 
+_READOUT = frozenset({"baseline", "check", "compare", "export"})
 _VERBS = frozenset(__all__) - {"__version__"}
 
 if TYPE_CHECKING:
     from fer_bench.api import load, replay, report, run
+    from fer_bench.readout import baseline, check, compare, export
 
 
 def __getattr__(name: str) -> Any:
+    if name in _READOUT:
+        from fer_bench import readout
+
+        return getattr(readout, name)
     if name in _VERBS:
         from fer_bench import api
 

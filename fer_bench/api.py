@@ -40,6 +40,7 @@ __all__ = [
     "choose_attacks",
     "choose_models",
     "describe",
+    "entrant",
     "fetch",
     "leaderboard",
     "listing",
@@ -107,7 +108,8 @@ def _of_task(cards: list[ModelCard], data: EvalSet, named: bool) -> list[ModelCa
     return fitting
 
 
-def _entrant(card: ModelCard) -> Entrant:
+def entrant(card: ModelCard) -> Entrant:
+    """The model of a card as the matrix takes it; a card without files is built once, for its digest."""
     return Entrant(card, identity(card), lambda: _fetch(card), lambda: load_model(card))
 
 
@@ -147,7 +149,7 @@ def run_cells(
     check(chosen, evalset.images.shape[1:])
     with ResultStore(folder) as store:
         origin = provenance.collect(command or "fer_bench.run(...)", where)
-        entrants = [_entrant(card) for card in cards]
+        entrants = [entrant(card) for card in cards]
         summary = run_matrix(entrants, chosen, evalset, store, plan, origin)
         if transfer:
             summary += run_transfer(entrants, chosen, evalset, store, plan, origin)

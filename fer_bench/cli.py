@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import fer_bench
+from fer_bench import cli_readout
 from fer_bench.errors import FerBenchError
 
 _OUT = click.option(
@@ -288,6 +289,10 @@ def doctor(out: Path) -> None:
     click.echo(listing.grid(("check", "", "found"), [(c.name, words[c.fine], c.text) for c in found]))
     if any(check.fine is False for check in found):
         raise SystemExit(1)
+
+
+for _command_on_results in (cli_readout.export, cli_readout.baseline, cli_readout.check, cli_readout.compare):
+    main.add_command(_command_on_results)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
-from fer_bench.errors import StoreError
 from reports import tables
+from reports.files import write
 from reports.frames import Frames
 from reports.markdown import as_markdown
 from reports.page import page
@@ -23,17 +22,17 @@ __all__ = ["as_text", "render", "write_csv", "write_html", "write_markdown"]
 def write_csv(frames: Frames, path: Path) -> None:
     """Writes `tables.leaderboard` as csv: fractions, empty where not measured. Raises StoreError."""
     text: str = tables.leaderboard(frames).to_csv(index=False, lineterminator="\n")
-    _write(text, path)
+    write(text, path)
 
 
 def write_html(frames: Frames, path: Path) -> None:
     """Writes the report as one self-contained page. Raises StoreError where it cannot be written."""
-    _write(render(frames), path)
+    write(render(frames), path)
 
 
 def write_markdown(frames: Frames, path: Path) -> None:
     """Writes the report as Markdown. Raises StoreError where it cannot be written."""
-    _write(as_markdown(frames), path)
+    write(as_markdown(frames), path)
 
 
 def render(frames: Frames) -> str:
@@ -60,19 +59,3 @@ def _asset(environment: jinja2.Environment, name: str) -> str:
     """The text of one of our own files, with the line ends that a browser hashes."""
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0].replace("\r\n", "\n")
-
-
-def _write(text: str, path: Path) -> None:
-    """Writes `text` beside `path`, then moves it there, so that a reader never sees half a file."""
-    part = path.parent / f".{path.name}.{os.getpid()}.part"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_text(text, encoding="utf-8", newline="\n")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be written ({error.strerror or error}); check free space and permissions."
-        ) from error

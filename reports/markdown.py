@@ -20,20 +20,21 @@ def as_markdown(frames: Frames) -> str:
         parts += _board(board)
     if content.problems:
         rows = [(p.model, p.attack, p.status, p.reason) for p in content.problems]
-        parts += ["## Not measured", _table(("model", "attack", "status", "reason"), rows)]
+        parts += ["## Not measured", table(("model", "attack", "status", "reason"), rows)]
     parts += _settings(content)
     return "\n\n".join(parts) + "\n"
 
 
-def _text(words: str) -> str:
+def escaped(words: str) -> str:
     """`words` with whatever Markdown would read as markup escaped."""
     return _SPECIAL.sub(r"\\\1", " ".join(words.split()))
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of plain text; whatever would be markup is escaped."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(
-        "| " + " | ".join(cell if number == 1 else _text(cell) for cell in line) + " |"
+        "| " + " | ".join(cell if number == 1 else escaped(cell) for cell in line) + " |"
         for number, line in enumerate(lines)
     )
 
@@ -45,12 +46,12 @@ def _board(board: BoardTable) -> list[str]:
         for place, column in enumerate(board.columns)
         if column.kind != "robust macro"
     ]
-    notes = [f"- {_text(note.code)}: {_text(note.reason)} ({_text(note.about)})" for note in board.notes]
+    notes = [f"- {escaped(note.code)}: {escaped(note.reason)} ({escaped(note.about)})" for note in board.notes]
     return [
-        f"## {_text(board.data)}, n = {board.n}",
-        f"Per cent, with 95 % Wilson intervals. {_text(board.ranking)} Models stand in that order. A worst case is per "
-        "sample, over the attacks at that norm and eps. Median norms are over images that were right before.",
-        _table(header, rows),
+        f"## {escaped(board.data)}, n = {board.n}",
+        f"Per cent, with 95 % Wilson intervals. {escaped(board.ranking)} Models stand in that order. A worst case is "
+        "per sample, over the attacks at that norm and eps. Median norms are over images that were right before.",
+        table(header, rows),
         *(["\n".join(notes)] if notes else []),
     ]
 
@@ -80,10 +81,10 @@ def _settings(content: Page) -> list[str]:
     ]
     return [
         "## Attacks as run",
-        _table(("attack", "kind", "norm", "version", "parameters"), settings),
+        table(("attack", "kind", "norm", "version", "parameters"), settings),
         "## Cost",
-        _table(("model", "attack", "seconds", "forward rows", "backward rows", "rows an image"), costs),
+        table(("model", "attack", "seconds", "forward rows", "backward rows", "rows an image"), costs),
         "## Provenance",
-        _table(("run", "command", "made with"), runs),
-        _table(("identity of", "name", "sha256"), digests),
+        table(("run", "command", "made with"), runs),
+        table(("identity of", "name", "sha256"), digests),
     ]

@@ -31,18 +31,19 @@ class Reading:
         return f"{self.attack}@{format_eps(self.threat.eps, self.threat.norm)}"
 
 
-def readings(frames: Frames) -> list[Reading]:
+def readings(frames: Frames, also: Sequence[ThreatModel] = ()) -> list[Reading]:
     """Every robust accuracy that the finished cells give: by attack as it first appears, then norm and eps.
 
     Transfer cells and cells of regressors have tables of their own (`reports.transfer`, `reports.va`).
-    A minimum-norm cell is read at protocol v1's default budgets of its norm and at every budget of that norm
-    that another cell spends. Settings or versions of an attack that share a label are told apart in `attack`.
+    A minimum-norm cell is read at protocol v1's default budgets of its norm, at every budget of that norm that
+    another cell spends, and at those of `also`. Settings or versions of an attack that share a label are told
+    apart in `attack`.
     """
     done = [cell for cell in finished(frames) if cell.id in frames.by_cell and _on_a_board(cell)]
     labels = _labels(done)
     spent: dict[str, set[float]] = {}
     budgeted = [cell.cell.attack.threat for cell in done if not cell.cell.attack.minimum_norm]
-    for threat in (*protocol.DEFAULT_EPS, *budgeted):
+    for threat in (*protocol.DEFAULT_EPS, *budgeted, *also):
         spent.setdefault(threat.norm, set()).add(threat.eps)
     found = []
     for cell in done:

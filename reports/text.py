@@ -57,7 +57,7 @@ def as_text(frames: Frames, width: int | None = None) -> str:
     broken = problems(frames)
     if broken:
         parts.append(_problems(broken, len(frames.cells), width))
-    return _printable("\n\n".join(parts))
+    return printable("\n\n".join(parts))
 
 
 def _extras(frames: Frames) -> list[str]:
@@ -85,7 +85,7 @@ def _terminal_width() -> int:
     return columns if sys.stdout.isatty() else max(100, columns)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """`text` without what the terminal's encoding cannot show."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, "replace").decode(encoding)

@@ -30,6 +30,11 @@ def cw(name: str = "cw", norm: Norm = "L2") -> AttackSpec:
     return AttackSpec(name, norm, (("c", 1.0), ("steps", 50)), 1, "smallest", name)
 
 
+def outcomes(fell: int = 0, n: int = 200, robust: int = 120, wrong: int = 40) -> list[Outcome]:
+    """`robust` samples that stand but for the first `fell` of them, then fooled ones, then `wrong` ones."""
+    return [0.001] * fell + [NEVER] * (robust - fell) + [0.001] * (n - robust - wrong) + [WRONG] * wrong
+
+
 CONTEXT = CellContext(
     attack_label="",
     model_title="A toy",

@@ -1,0 +1,123 @@
+"""The commands on results that exist: export, baseline, check, compare. Parse, call readout, print; as cli.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from fer_bench.readout import Check
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("results", default="results", type=_PATH)
+@click.option(
+    "--table", default="leaderboard", show_default=True, metavar="NAME", help="Which table; --list names all."
+)
+@click.option("-o", "--output", type=_PATH, help="The file: .csv, .parquet, .json, .md or .tex.  [default: TABLE.csv]")
+@click.option("--list", "listed", is_flag=True, help="List the tables and what they hold.")
+def export(results: Path, table: str, output: Path | None, listed: bool) -> None:
+    """Write one table of a results folder for other programs, as its file's ending says."""
+    from fer_bench import readout
+
+    if listed:
+        click.echo(readout.exports.described())
+        return
+    click.echo(f"Table: {readout.export(results, output or Path(f'{table}.csv'), table)}")
+
+
+@click.command()
+@click.argument("results", default="results", type=_PATH)
+@click.option("-o", "--output", default="baseline.json", show_default=True, type=_PATH, help="The file to commit.")
+def baseline(results: Path, output: Path) -> None:
+    """Write what `check` guards: the verdicts of every finished cell, as a small file to commit."""
+    from fer_bench import readout
+
+    made = readout.baseline(results, output)
+    for row in made.unmeasured:
+        label = f"{row.cell.model}, {row.cell.attack.label or row.cell.attack.name} {row.cell.attack.threat}"
+        click.echo(f"left out: {label}: {' '.join(row.reason.split())}", err=True)
+    click.echo(f"Baseline: {output}, {len(made.cells)} cells")
+
+
+@click.command()
+@click.argument("results", default="results", type=_PATH)
+@click.option("--baseline", required=True, type=_PATH, help="The file that `ferbench baseline` wrote.")
+@click.option("--tolerance", type=float, default=0.01, show_default=True, help="Largest fall that is never a failure.")
+@click.option(
+    "--alpha", type=float, default=0.01, show_default=True, help="Chance that a check of honest re-runs fails."
+)
+@click.option(
+    "--require",
+    multiple=True,
+    metavar="CELLS",
+    help="Cells that must be comparable, --allow-missing or not: 'MODEL ATTACK@EPS', with * for anything. Repeatable.",
+)
+@click.option("--exact", is_flag=True, help="Every verdict must be equal; for one machine and few images.")
+@click.option("--allow-missing", is_flag=True, help="Cells that cannot be compared do not fail.")
+@click.option("--junit", type=_PATH, help="Write JUnit XML to this file.")
+@click.option("--markdown", type=_PATH, help="Write Markdown to this file.")
+@click.option("--json", type=_PATH, help="Write JSON to this file.")
+def check(
+    results: Path,
+    baseline: Path,
+    tolerance: float,
+    alpha: float,
+    require: tuple[str, ...],
+    exact: bool,
+    allow_missing: bool,
+    junit: Path | None,
+    markdown: Path | None,
+    json: Path | None,
+) -> None:
+    """Compare results with a baseline; fail where an accuracy fell.
+
+    A cell fails only where its accuracy fell by more than the tolerance and the fall is significant: exact one-sided
+    McNemar test on the paired verdicts, Holm's correction over all cells. A cell that is missing, or differs in data,
+    attack, budget, n or seed, is not comparable and fails too. Exit code 0: passed, 1: failed, 2: cannot be used.
+    """
+    from fer_bench import readout
+
+    rule = readout.Rule(tolerance, alpha, exact, allow_missing, require)
+    found = readout.check(results, baseline, rule)
+    click.echo(readout.rendered.as_text(found))
+    _write(
+        found,
+        (junit, readout.rendered.as_junit),
+        (markdown, readout.rendered.as_markdown),
+        (json, readout.rendered.as_json),
+    )
+    if not found.passed:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("a", type=_PATH)
+@click.argument("b", type=_PATH)
+@click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance of any false 'fell' or 'rose'.")
+@click.option("--markdown", type=_PATH, help="Write Markdown to this file.")
+@click.option("--json", type=_PATH, help="Write JSON to this file.")
+def compare(a: Path, b: Path, alpha: float, markdown: Path | None, json: Path | None) -> None:
+    """Say what rose and what fell from A to B, results folders or baseline files, with tests."""
+    from fer_bench import readout
+
+    found = readout.compare(a, b, alpha)
+    titles = readout.rendered.COMPARE
+    click.echo(readout.rendered.as_text(found, titles))
+    _write(
+        found, (markdown, lambda check: readout.rendered.as_markdown(check, titles)), (json, readout.rendered.as_json)
+    )
+
+
+def _write(found: Check, *wanted: tuple[Path | None, Callable[[Check], str]]) -> None:
+    """Writes each form that was asked for."""
+    from fer_bench import readout
+
+    for path, render in wanted:
+        if path is not None:
+            readout.write(render(found), path)

@@ -1,0 +1,74 @@
+"""Our own gate: package-shipped models must not have become weaker on FER2013 than the committed baseline says.
+
+The baseline was made by
+
+    ferbench run --models mini-xception,wtf-active,pyemotion --attacks pgd-10 --eps 0.5/255,2/255 --n 500 \
+        --data fer2013:FOLDER:validation --device cpu --out results
+    ferbench baseline results -o tests/golden/baseline-fer2013.json
+
+with FOLDER holding the parquet form of the validation split. It is compared statistically, for processors differ.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import fer_bench
+from fer_bench import api, baselines
+from fer_bench.gate import Rule
+from fer_bench.types import ModelCard
+from models_zoo import MODELS
+from reports.gate import as_text
+
+pytestmark = [pytest.mark.fer2013, pytest.mark.network, pytest.mark.slow]
+
+BASELINE = Path(__file__).parent / "golden" / "baseline-fer2013.json"
+
+
+@pytest.fixture(scope="module")
+def data(fer2013: Path) -> str:
+    """The data set as --data names it, where it is the one of the baseline."""
+    source = f"fer2013:{fer2013}:validation"
+    expected = {cell.cell.data_digest for cell in baselines.read(BASELINE).cells}
+    if {api.open_data(source, 500).digest} != expected:
+        pytest.skip(
+            "this copy of FER2013 decodes to other pixels than the one of the baseline (csv, folders or parquet)"
+        )
+    return source
+
+
+def test_the_package_shipped_models_pass_the_gate(data: str, tmp_path: Path) -> None:
+    names = ["mini-xception", "wtf-active", "pyemotion"]
+    api.run_cells(names, "pgd-10", data, eps="0.5/255,2/255", n=500, out=tmp_path, device="cpu")
+    check = fer_bench.check(tmp_path, BASELINE)
+    print(as_text(check))
+    assert check.passed, as_text(check)
+    assert {row.cell.model for row in check.comparisons} == set(names)
+    assert len(check.comparisons) == 9
+
+
+def test_a_model_with_worn_weights_does_not_pass(data: str, tmp_path: Path) -> None:
+    """One weight in forty is lost: the gate must see it under the old name, in 500 images."""
+    card = MODELS.get("mini-xception")
+
+    def worn(paths: Sequence[Path]) -> nn.Module:
+        model = card.build(paths)
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for weights in model.parameters():
+                weights[torch.rand(weights.shape, generator=generator) < 1 / 40] = 0
+        return model
+
+    fake: ModelCard = dataclasses.replace(card, build=worn, revision=card.revision + 1)
+    api.run_cells([fake], "pgd-10", data, eps="0.5/255", n=500, out=tmp_path, device="cpu")
+    check = fer_bench.check(tmp_path, BASELINE, Rule(allow_missing=True))
+    print(as_text(check))
+    assert not check.passed
+    assert "fell" in {row.status for row in check.comparisons}
+    assert all(row.new_weights for row in check.comparisons)

@@ -61,6 +61,34 @@ class PackageFile:
 
 
 @dataclass(frozen=True)
+class WebFile:
+    """One file at a pinned public address, verified by its git blob id.
+
+    `blob` is sha1(b"blob SIZE\\0" + content) in hex, which git hosts show for every file; `size` in bytes where known.
+    """
+
+    url: str
+    blob: str
+    size: int | None = None
+
+    @property
+    def member(self) -> str:
+        """The file's own name."""
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class UserFile:
+    """A file that only the user can bring: `what` it is, and the public `page` where its authors offer it."""
+
+    what: str
+    page: str
+
+
+CardFile = PackageFile | WebFile | UserFile
+
+
+@dataclass(frozen=True)
 class PublishedAccuracy:
     """A clean accuracy (fraction) that somebody stated or measured, and on what."""
 
@@ -78,7 +106,8 @@ class ModelCard:
     `build` takes the local paths of `files`, in that order, and returns an `nn.Module` in eval mode that maps
     images `(batch, channels, height, width)` in [0, 1], one (gray) or three (RGB) channels, any height and width,
     to logits `(batch, len(classes))`. Resizing, colour and normalisation are inside it and differentiable.
-    `classes` are the model's outputs in order, in the words of `fer_bench.labels`. `revision` is raised by hand
+    `classes` are the model's outputs in order, in the words of `fer_bench.labels`. A model of task "va" has the
+    classes ("valence", "arousal") and answers `(batch, 2)` in [-1, 1]. `revision` is raised by hand
     whenever a change of the code could change an output. Facts nobody knows are "unknown", never left out.
     """
 
@@ -91,7 +120,7 @@ class ModelCard:
     paper: str
     year: int
     licence: str
-    files: tuple[PackageFile, ...]
+    files: tuple[CardFile, ...]
     build: Callable[[Sequence[Path]], torch.nn.Module] = field(repr=False, compare=False)
     accuracy: tuple[PublishedAccuracy, ...] = ()
     family: str = "unknown"
@@ -103,8 +132,12 @@ class ModelCard:
 
     @property
     def digest(self) -> str:
-        """sha256 over the weights' digests and the code's revision: what can change an output."""
-        weights = [[file.member, file.sha256] for file in self.files]
+        """sha256 over the pinned weights' digests and the code's revision: what can change an output."""
+        weights = [
+            [file.member, file.sha256 if isinstance(file, PackageFile) else file.blob]
+            for file in self.files
+            if not isinstance(file, UserFile)
+        ]
         return digest({"name": self.name, "weights": weights, "classes": self.classes, "revision": self.revision})
 
 

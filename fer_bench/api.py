@@ -17,7 +17,7 @@ from fer_bench.engines.local import choose_device
 from fer_bench.errors import UsageError
 from fer_bench.recreate import Replay
 from fer_bench.store import ResultStore
-from fer_bench.types import ModelCard, ThreatModel, Verdict
+from fer_bench.types import CardFile, ModelCard, PackageFile, ThreatModel, UserFile, Verdict, WebFile
 from models_zoo import MODELS
 from models_zoo.loading import identity
 from models_zoo.loading import load as load_model
@@ -124,7 +124,7 @@ def _entrant(card: ModelCard) -> Entrant:
 
 
 def _fetch(card: ModelCard) -> None:
-    fetch.package_files(card.files)
+    fetch.card_files(card.files, card.name)
 
 
 def run_cells(
@@ -294,12 +294,25 @@ def describe(again: Replay) -> str:
 
 
 def weights(card: ModelCard) -> str:
-    """Where a model's weights are, in words."""
+    """Where a model's weights are, in words: package, address, bring-your-own or own, and what is still to fetch."""
     if not card.files:
         return "none needed"
-    kinds = " and ".join(dict.fromkeys({"pypi": "PyPI", "npm": "npm"}[file.registry] for file in card.files))
-    here = all(fetch.cached(file) is not None for file in card.files)
-    return "in the cache" if here else f"{kinds} package, {sum(f.size for f in card.files) / 2**20:.1f} MiB to fetch"
+    missing = [file for file in card.files if fetch.cached(file) is None]
+    brought = [file for file in missing if isinstance(file, UserFile)]
+    if brought:
+        return f"bring-your-own: --weights {card.name}=FILE"
+    kinds = " and ".join(dict.fromkeys(_kind(file) for file in card.files))
+    if not missing:
+        return f"{kinds}, on this machine" if kinds == "own file" else f"{kinds}, in the cache"
+    sizes = [file.size for file in missing if not isinstance(file, UserFile) and file.size is not None]
+    amount = f"{sum(sizes) / 2**20:.1f} MiB" if len(sizes) == len(missing) else "size unknown"
+    return f"{kinds}, {amount} to fetch"
+
+
+def _kind(file: CardFile) -> str:
+    if isinstance(file, PackageFile):
+        return {"pypi": "PyPI package", "npm": "npm package"}[file.registry]
+    return "address" if isinstance(file, WebFile) else "own file"
 
 
 def report(results: str | Path = "results", output: str | Path | None = None) -> Path:

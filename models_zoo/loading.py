@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fer_bench.errors import FerBenchError, ModelError
-from fer_bench.fetch import package_files
+from fer_bench.fetch import card_files
 from fer_bench.types import ModelCard
 
 #: Rows that sum to 1 this exactly on every probe image are a softmax's.
@@ -47,7 +47,7 @@ def identity(card: ModelCard) -> str:
 
 
 def _built(card: ModelCard) -> nn.Module:
-    paths = package_files(card.files)
+    paths = card_files(card.files, card.name)
     try:
         model = card.build(paths)
         return model.eval().requires_grad_(False)

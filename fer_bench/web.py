@@ -77,10 +77,8 @@ def download(file: WebFile, place: Path) -> None:
     with writing(place.parent):
         place.parent.mkdir(parents=True, exist_ok=True)
     with _part(place, file) as part:
-        had = part.size
-        if not had or not part.matches(file):
-            _complete(file, place, part)
-        if had and not part.matches(file):  # the older bytes may be the wrong ones
+        pieced = not part.matches(file) and _complete(file, place, part)
+        if pieced and not part.matches(file):  # the older piece may be the wrong one
             part.cut()
             _complete(file, place, part)
         if not part.matches(file):
@@ -171,17 +169,18 @@ def _same(stream: IO[bytes], path: Path) -> bool:
         return False
 
 
-def _complete(file: WebFile, place: Path, part: _Part) -> None:
-    """Asks until the server has nothing more to send, going on after each interruption."""
-    fruitless = 0
+def _complete(file: WebFile, place: Path, part: _Part) -> bool:
+    """Asks until the server has nothing more to send, going on after each interruption; True where it had to."""
+    fruitless, pieced = 0, part.size > 0
     with progress.download(file.member, file.size) as advance:
         advance(part.size)
         while True:
             before = part.size
             try:
                 _ask(file, place, part, advance)
-                return
+                return pieced
             except _Dropped as dropped:
+                pieced = part.size > 0
                 fruitless = 0 if part.size > before else fruitless + 1
                 if fruitless >= PATIENCE:
                     raise _failed(file, place, str(dropped), "check the connection or the proxy") from dropped
@@ -196,8 +195,9 @@ def _ask(file: WebFile, place: Path, part: _Part, advance: progress.Advance) -> 
     have = part.size
     if have:
         headers["Range"] = f"bytes={have}-"
+    opener = urllib.request.build_opener()  # urlopen would keep the proxies of its first call
     try:
-        with urllib.request.urlopen(urllib.request.Request(file.url, headers=headers), timeout=SILENCE) as answer:
+        with opener.open(urllib.request.Request(file.url, headers=headers), timeout=SILENCE) as answer:
             start = _RANGE.match(answer.headers.get("Content-Range") or "")
             if have and not (answer.status == 206 and start and int(start[1]) == have):
                 part.cut()  # the server sends it from the beginning

@@ -19,7 +19,7 @@ from fer_bench.recreate import Replay
 from fer_bench.store import ResultStore
 from fer_bench.types import CardFile, ModelCard, PackageFile, ThreatModel, UserFile, Verdict, WebFile
 from models_zoo import MODELS
-from models_zoo.loading import identity
+from models_zoo.loading import identity, open_model
 from models_zoo.loading import load as load_model
 from reports import leaderboard, listing, tables
 
@@ -120,7 +120,7 @@ def _budgeted(request: AttackRequest, budgets: Sequence[ThreatModel]) -> list[At
 
 
 def _entrant(card: ModelCard) -> Entrant:
-    return Entrant(card, identity(card), lambda: _fetch(card), lambda: load_model(card))
+    return Entrant(card, identity(card), lambda: _fetch(card), lambda: open_model(card))
 
 
 def _fetch(card: ModelCard) -> None:

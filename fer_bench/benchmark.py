@@ -13,9 +13,11 @@ import torch
 from torch import nn
 
 from fer_bench import progress
+from fer_bench.data import parse_source
 from fer_bench.engines.local import CellJob, run_cell
 from fer_bench.errors import AttackError, ModelError
-from fer_bench.evaluate import Program
+from fer_bench.evaluate import Program, prepare
+from fer_bench.examination import Loaded, examine
 from fer_bench.labels import ClassMap, match
 from fer_bench.store import CellContext, ResultStore
 from fer_bench.types import AttackSpec, Cell, EvalSet, ModelCard, Provenance
@@ -33,7 +35,7 @@ class Entrant:
     card: ModelCard
     digest: str
     fetch: Callable[[], None]
-    load: Callable[[], nn.Module]
+    load: Callable[[], Loaded]
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,13 @@ def _context(card: ModelCard, spec: AttackSpec, data: EvalSet, classes: ClassMap
         data_source=data.source,
         missing_in_model=classes.missing_in_model,
         missing_in_data=classes.missing_in_data,
+        model_source=card.own,
     )
+
+
+def _labels(classes: ClassMap, data: EvalSet) -> tuple[int, ...]:
+    """The data's labels in the model's classes; -1 where it has none."""
+    return tuple(classes.to_model[label] for label in data.labels.tolist())
 
 
 def _run_model(
@@ -177,9 +185,16 @@ def _run_model(
     model: nn.Module | None = None
     reason = ""
     try:
-        model = entrant.load().to(plan.device)
+        loaded = entrant.load()
+        model = prepare(loaded.model.to(plan.device))
+        if not store.examined(entrant.digest, data_digest):
+            advance(0, f"{name}: examining")
+            examined = examine(
+                model, entrant.card, data, _labels(tasks[0].classes, data), parse_source(data.source).split or ""
+            )
+            store.add_examination(run_id, entrant.digest, data_digest, [*loaded.findings, *examined.findings])
     except ModelError as error:
-        reason = str(error)
+        model, reason = None, str(error)
     for task in tasks:
         label = task.attack.spec.label
         advance(0, f"{name}: {label} {task.attack.spec.threat}")
@@ -194,7 +209,7 @@ def _run_model(
                 spec=task.attack.spec,
                 program=task.attack.program,
                 images=data.images,
-                labels=tuple(task.classes.to_model[label] for label in data.labels.tolist()),
+                labels=_labels(task.classes, data),
                 ids=data.ids,
                 draw_seed=task.cell.draw_seed,
             )

@@ -91,10 +91,18 @@ CardFile = PackageFile | WebFile | UserFile | LocalFile
 
 @dataclass(frozen=True)
 class PublishedAccuracy:
-    """A clean accuracy (fraction) that somebody stated or measured, and on what."""
+    """A clean accuracy (fraction) that somebody stated or measured, on `n` images; None where nobody says how many."""
 
     value: float
     data: str
     split: str
-    n: int
+    n: int | None
     source: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a reader must know of a model, found by looking at it: a short code, and the reason."""
+
+    code: str
+    reason: str

@@ -7,7 +7,7 @@ not know what a model or an attack is. records.MIGRATIONS documents the tables.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,11 +21,13 @@ from fer_bench.records import (
     StoredVerdict,
     cell_from,
     context_from,
+    findings_from,
+    findings_json,
     provenance_from,
     to_json,
     without,
 )
-from fer_bench.types import Cell, EvalSet, Provenance, ShardResult, Verdict
+from fer_bench.types import Cell, EvalSet, Finding, Provenance, ShardResult, Verdict
 
 __all__ = ["FILE_NAME", "CellContext", "ResultStore", "Status", "StoredCell", "StoredVerdict"]
 
@@ -154,6 +156,20 @@ class ResultStore:
                 "insert or ignore into sample (data_digest, position, name, label) values (?, ?, ?, ?)", rows
             )
 
+    def examined(self, model_digest: str, data_digest: str) -> bool:
+        """True where what a model is like on a data set is stored."""
+        query = "select 1 from examination where model_digest = ? and data_digest = ?"
+        with self._guard():
+            return self._db.execute(query, [model_digest, data_digest]).fetchone() is not None
+
+    def add_examination(self, run_id: int, model_digest: str, data_digest: str, findings: Sequence[Finding]) -> None:
+        """Stores what was found in a model on a data set; readers take the latest."""
+        with self._transaction() as db:
+            db.execute(
+                "insert into examination (run_id, model_digest, data_digest, findings) values (?, ?, ?, ?)",
+                [run_id, model_digest, data_digest, findings_json(findings)],
+            )
+
     def status(self, key: str) -> Status | None:
         """How the latest attempt at a cell stands; None where there was none."""
         with self._guard():
@@ -262,7 +278,10 @@ class ResultStore:
             select cell.id, definition, key, attempt, cell.run_id, status, error, context,
                    (select count(*) from verdict where verdict.cell_id = cell.id),
                    total(seconds), total(forward_rows), total(backward_rows), total(zero_gradient_rows),
-                   total(bad_gradient_rows), total(unconfirmed)
+                   total(bad_gradient_rows), total(unconfirmed),
+                   (select findings from examination
+                    where model_digest = json_extract(definition, '$.model_digest')
+                      and data_digest = json_extract(definition, '$.data_digest') order by id desc limit 1)
             from cell left join shard on shard.cell_id = cell.id
             group by cell.id order by key, status = 'done', attempt
         """
@@ -287,6 +306,7 @@ class ResultStore:
                     zero_gradient_rows=int(row[12]),
                     bad_gradient_rows=int(row[13]),
                     unconfirmed=int(row[14]),
+                    findings=findings_from(row[15]),
                 )
         return sorted(latest.values(), key=lambda stored: stored.id)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fer_bench.cards import UNSEEN as UNSEEN
 from fer_bench.cards import CardFile as CardFile
+from fer_bench.cards import Finding as Finding
 from fer_bench.cards import LocalFile as LocalFile
 from fer_bench.cards import PackageFile as PackageFile
 from fer_bench.cards import PublishedAccuracy as PublishedAccuracy

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from attacks.card import AttackCard, describe_range
 from fer_bench.data import DatasetCard
-from fer_bench.types import CardFile, EvalSet, ModelCard, PackageFile, UserFile, WebFile
+from fer_bench.types import CardFile, EvalSet, ModelCard, PackageFile, PublishedAccuracy, UserFile, WebFile
 
 #: Up to this many characters the first column, by which things are named, is never folded.
 _NAME_WIDTH = 32
@@ -72,7 +72,7 @@ def models(cards: Iterable[ModelCard], status: Callable[[ModelCard], str]) -> st
 def _best(card: ModelCard) -> str:
     if not card.accuracy:
         return "unknown"
-    stated = max(card.accuracy, key=lambda accuracy: (accuracy.n, accuracy.split == "test"))
+    stated = max(card.accuracy, key=lambda accuracy: (accuracy.n or 0, accuracy.split == "test"))
     return f"{stated.value:.3f} {stated.data} {stated.split}"
 
 
@@ -94,11 +94,16 @@ def model(card: ModelCard, status: str) -> str:
         ("weights", status),
     ]
     pairs += [("file", _file(file)) for file in card.files]
-    pairs += [("accuracy", f"{a.value:.4f} on {a.data} {a.split}, n = {a.n:,} ({a.source})") for a in card.accuracy]
+    pairs += [("accuracy", _accuracy(stated)) for stated in card.accuracy]
     if card.contaminated:
         pairs.append(("contaminated?", card.contaminated))
     pairs += [("note", note) for note in card.notes]
     return _facts([*pairs, ("digest", card.digest)])
+
+
+def _accuracy(stated: PublishedAccuracy) -> str:
+    n = "unknown" if stated.n is None else f"{stated.n:,}"
+    return f"{stated.value:.4f} on {stated.data} {stated.split}, n = {n} ({stated.source})"
 
 
 def _file(file: CardFile) -> str:

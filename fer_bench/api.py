@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 from attacks import ATTACKS
 from attacks.request import AttackRequest, parse_attacks
-from fer_bench import fetch, protocol, provenance, recreate
+from fer_bench import fetch, model_check, protocol, provenance, recreate
 from fer_bench.benchmark import Attack, Entrant, Plan, Rerun, Summary, run_matrix
 from fer_bench.data import DATASETS, open_data, parse_source
 from fer_bench.engines.local import choose_device
 from fer_bench.errors import UsageError
+from fer_bench.examination import Examined
 from fer_bench.recreate import Replay
 from fer_bench.store import ResultStore
-from fer_bench.types import CardFile, ModelCard, PackageFile, ThreatModel, UserFile, Verdict, WebFile
-from models_zoo import MODELS
+from fer_bench.types import ModelCard, ThreatModel, Verdict
+from models_zoo import MODELS, shelf
+from models_zoo.choose import bring, choose_models, every_model, find_model, left_out, weights
 from models_zoo.loading import identity, open_model
 from models_zoo.loading import load as load_model
 from reports import leaderboard, listing, tables
@@ -32,11 +34,15 @@ __all__ = [
     "MODELS",
     "Replay",
     "RunResult",
+    "check_model",
     "choose_attacks",
     "choose_models",
     "describe",
+    "every_model",
     "fetch",
+    "find_model",
     "leaderboard",
+    "left_out",
     "listing",
     "load",
     "open_data",
@@ -45,6 +51,7 @@ __all__ = [
     "report",
     "run",
     "run_cells",
+    "shelf",
     "stored",
     "weights",
 ]
@@ -61,29 +68,6 @@ class RunResult:
     frames: tables.Frames
     report: Path
     leaderboard: Path
-
-
-def choose_models(names: str | Iterable[str | ModelCard]) -> list[ModelCard]:
-    """The cards of 'all', of a comma-separated list of names, or of a sequence of names and cards.
-
-    Raises UsageError with near misses for an unknown name.
-    """
-    asked: list[str | ModelCard] = list(names.split(",")) if isinstance(names, str) else list(names)
-    chosen: list[ModelCard] = []
-    for item in asked:
-        if isinstance(item, ModelCard):
-            chosen.append(item)
-        elif item.strip() == "all":
-            chosen += list(MODELS)
-        elif item.strip():
-            chosen.append(MODELS.get(item.strip()))
-    if not chosen:
-        raise UsageError("no model was named; give names separated by commas, or 'all'.")
-    unique: dict[str, ModelCard] = {}
-    for card in chosen:
-        if unique.setdefault(card.name, card) is not card:
-            raise UsageError(f"two models are called '{card.name}'; names are unique, rename one of them.")
-    return list(unique.values())
 
 
 def choose_attacks(text: str | Iterable[str], eps: str | None = None) -> list[Attack]:
@@ -139,10 +123,13 @@ def run_cells(
     batch_size: int | None = None,
     seed: int = 0,
     rerun: Rerun = "failed",
+    classes: str | Sequence[str] = (),
+    given: str = "",
+    weights: Iterable[str] = (),
     command: str | None = None,
 ) -> RunResult:
     """Runs the missing cells of the matrix and writes the report; `run` describes the parameters."""
-    cards = choose_models(models)
+    cards = choose_models(models, classes, given, weights)
     chosen = choose_attacks(attacks, eps)
     if batch_size is not None and batch_size < 1:
         raise UsageError(f"--batch-size {batch_size} cannot be used; give auto or a whole number from 1.")
@@ -174,6 +161,9 @@ def run(
     batch_size: int | None = None,
     seed: int = 0,
     rerun: Rerun = "failed",
+    classes: str | Sequence[str] = (),
+    given: str = "",
+    weights: Iterable[str] = (),
 ) -> pd.DataFrame:
     """Benchmarks models under attacks and returns the leaderboard of `out`, one row per model and data set.
 
@@ -181,6 +171,7 @@ def run(
     "pgd,cw" or "pgd(steps=50,eps=4/255)". `data`: NAME[:PATH[:SPLIT]]. `eps`: budgets such as "2/255,8/255,L2:0.5",
     in [0, 1] pixel units. `n`: the n images of smallest pixel digest; None takes all. `device`: auto, cpu, cuda.
     `batch_size` None is automatic and cannot change a verdict beyond rounding. `rerun`: never, failed or all.
+    `classes` and `given` (its input, such as "224x224 RGB imagenet") are of a model of your own; `weights`: NAME=FILE.
 
     Columns: model, task, data, n, clean_accuracy, robust_accuracy[ATTACK@EPS] ..., worst_case[NORM@EPS] ...;
     fractions, NaN where not measured. Raises FerBenchError with one line for whatever cannot be used.
@@ -196,6 +187,9 @@ def run(
         batch_size=batch_size,
         seed=seed,
         rerun=rerun,
+        classes=classes,
+        given=given,
+        weights=weights,
     )
     for failure in done.summary.failures:
         print(f"{failure.model}, {failure.attack}: {failure.error}", file=sys.stderr)
@@ -216,18 +210,22 @@ def replay(
     data: str | None = None,
     device: str = "auto",
     out: str | Path | None = None,
+    weights: Iterable[str] = (),
 ) -> Replay:
     """Re-creates a stored verdict and its image from the store alone, and says what differs.
 
     `cell` and `sample` are beginnings of a cell's key and of a sample's digest. `data` replaces the stored place of
-    the data set where that has moved. Pictures go to `out` (default: replay in the results folder). Raises
-    FerBenchError where the model, the data or the sample cannot be found.
+    the data set where that has moved. Pictures go to `out` (default: replay in the results folder). `weights`:
+    NAME=FILE for a model whose weights were brought. Raises FerBenchError where the model, the data or the sample
+    cannot be found.
     """
     folder = Path(results)
     with ResultStore(folder, create=False) as store:
         found = recreate.find_cell(store, cell)
         stored = recreate.find_verdict(store, found, sample)
-    card = MODELS.get(found.cell.model)
+    context = found.context
+    card = find_model(context.model_source or found.cell.model, context.model_classes, context.input)
+    (card,) = bring([card], weights)
     attack = ATTACKS.get(found.cell.attack.name)
     return recreate.recreate(
         found,
@@ -293,26 +291,19 @@ def describe(again: Replay) -> str:
     )
 
 
-def weights(card: ModelCard) -> str:
-    """Where a model's weights are, in words: package, address, bring-your-own or own, and what is still to fetch."""
-    if not card.files:
-        return "none needed"
-    missing = [file for file in card.files if fetch.cached(file) is None]
-    brought = [file for file in missing if isinstance(file, UserFile)]
-    if brought:
-        return f"bring-your-own: --weights {card.name}=FILE"
-    kinds = " and ".join(dict.fromkeys(_kind(file) for file in card.files))
-    if not missing:
-        return f"{kinds}, on this machine" if kinds == "own file" else f"{kinds}, in the cache"
-    sizes = [file.size for file in missing if not isinstance(file, UserFile) and file.size is not None]
-    amount = f"{sum(sizes) / 2**20:.1f} MiB" if len(sizes) == len(missing) else "size unknown"
-    return f"{kinds}, {amount} to fetch"
-
-
-def _kind(file: CardFile) -> str:
-    if isinstance(file, PackageFile):
-        return {"pypi": "PyPI package", "npm": "npm package"}[file.registry]
-    return "address" if isinstance(file, WebFile) else "own file"
+def check_model(
+    name: str | ModelCard,
+    data: str = "demo",
+    *,
+    n: int | None = None,
+    device: str = "auto",
+    classes: str | Sequence[str] = (),
+    given: str = "",
+    weights: Iterable[str] = (),
+) -> Examined:
+    """Examines a model as a run does before it attacks; the parameters are those of `run`."""
+    (card,) = choose_models([name], classes, given, weights)
+    return model_check.check(card, open_model(card), open_data(data, n), choose_device(device))
 
 
 def report(results: str | Path = "results", output: str | Path | None = None) -> Path:

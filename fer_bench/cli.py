@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import fer_bench
+from fer_bench.cli_models import CLASSES, INPUT, WEIGHTS, models
 from fer_bench.errors import FerBenchError
 
 _OUT = click.option(
@@ -98,6 +99,9 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
     show_default=True,
     help="Which stored cells to run again. Nothing stored is deleted.",
 )
+@CLASSES
+@INPUT
+@WEIGHTS
 def run(models: str, attacks: str, data: str, eps: str | None, n: int | None, out: Path, **options: Any) -> None:
     """Attack models and write table, csv and report into the results folder.
 
@@ -106,6 +110,8 @@ def run(models: str, attacks: str, data: str, eps: str | None, n: int | None, ou
     """
     from fer_bench import api
 
+    if skipped := api.left_out(models):
+        click.echo(f"ferbench: {skipped}", err=True)
     done = api.run_cells(models, attacks, data, eps=eps, n=n, out=out, command=_command(), **options)
     click.echo(api.leaderboard.as_text(done.frames))
     for failure in done.summary.failures:
@@ -139,8 +145,15 @@ def report(results: Path, output: Path | None) -> None:
 @click.option("--data", help="Where the data set is now, where it has moved: NAME:PATH:SPLIT.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the pictures.  [default: RESULTS/replay]")
+@WEIGHTS
 def replay(
-    results: Path, cell: str | None, sample: str | None, data: str | None, device: str, out: Path | None
+    results: Path,
+    cell: str | None,
+    sample: str | None,
+    data: str | None,
+    device: str,
+    out: Path | None,
+    weights: tuple[str, ...],
 ) -> None:
     """Re-create one stored verdict with its image, or say what differs.
 
@@ -152,44 +165,13 @@ def replay(
     if cell is None or sample is None:
         click.echo(api.stored(results, cell))
         return
-    again = api.replay(results, cell, sample, data=data, device=device, out=out)
+    again = api.replay(results, cell, sample, data=data, device=device, out=out, weights=weights)
     click.echo(api.describe(again))
     if not again.same:
         raise SystemExit(1)
 
 
-@main.group()
-def models() -> None:
-    """The models: list, show, fetch."""
-
-
-@models.command("list")
-def models_list() -> None:
-    """List every model, with where its weights are."""
-    from fer_bench import api
-
-    click.echo(api.listing.models(api.MODELS, api.weights))
-
-
-@models.command("show")
-@click.argument("name")
-def models_show(name: str) -> None:
-    """Show everything that a model's card says."""
-    from fer_bench import api
-
-    card = api.MODELS.get(name)
-    click.echo(api.listing.model(card, api.weights(card)))
-
-
-@models.command("fetch")
-@click.argument("names", nargs=-1, required=True)
-def models_fetch(names: tuple[str, ...]) -> None:
-    """Fetch the weights of models, or of 'all', into the cache."""
-    from fer_bench import api
-
-    for card in api.choose_models(names):
-        paths = api.fetch.card_files(card.files, card.name)
-        click.echo(f"{card.name}: {', '.join(map(str, paths)) or 'no weights needed'}")
+main.add_command(models)
 
 
 @main.group()

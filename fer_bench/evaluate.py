@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from fer_bench import chance
 from fer_bench.draws import isolated_generators
 from fer_bench.errors import AttackError, FerBenchError, ModelError
 from fer_bench.observer import Observer, margins, norms, project
@@ -100,7 +101,7 @@ def evaluate_shard(model: nn.Module, shard: Shard, spec: AttackSpec, program: Pr
 def predict(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     """Predicted class of each image, `(n,)`. Raises ModelError where the model does not give finite logits."""
     try:
-        with torch.no_grad():
+        with torch.no_grad(), chance.verdict():
             logits: torch.Tensor = model(images)
     except (torch.OutOfMemoryError, MemoryError):
         raise
@@ -189,7 +190,7 @@ class _Attempt:
         return fooled
 
     def _ask(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.no_grad():
+        with torch.no_grad(), chance.verdict():
             logits = self.model(images)
         prediction = logits.argmax(1)
         return prediction, (prediction != labels) & ~margins(logits, labels).isnan()

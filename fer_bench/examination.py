@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from fer_bench import chance
 from fer_bench.errors import ModelError
 from fer_bench.metrics import Rate, wilson
 from fer_bench.types import EvalSet, Finding, ModelCard, PublishedAccuracy
@@ -77,7 +78,7 @@ def examine(model: nn.Module, card: ModelCard, data: EvalSet, labels: Sequence[i
 
 
 def _ask(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    with torch.no_grad():
+    with torch.no_grad(), chance.verdict():
         return torch.cat([model(batch) for batch in torch.split(images, BATCH)])
 
 

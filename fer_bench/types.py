@@ -62,8 +62,8 @@ class ModelCard:
     classes ("valence", "arousal") and answers `(batch, 2)` in [-1, 1]. `revision` is raised by hand
     whenever a change of the code could change an output. Facts nobody knows are "unknown", never left out (0 for a
     number). A note that begins with `UNSEEN` says that nobody here could run these weights. `own` is what the user
-    wrote after `--models` for a model of their own. `defences` name the input transformations in front of the model,
-    with every parameter, the one nearest to the image first.
+    wrote after `--models` for a model of their own. `setup` is what else decides an output: the
+    architecture and input of a user's model, then the defences in front of a model, the one nearest to the image first.
     """
 
     name: str
@@ -85,17 +85,17 @@ class ModelCard:
     contaminated: str = ""
     notes: tuple[str, ...] = ()
     own: str = ""
-    defences: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
-        """sha256 over the weights' digests, the code's revision and the defences: what can change an output.
+        """sha256 over weights, the code's revision and the setup: what can change an output.
 
         A brought file counts by its content alone, wherever it lies and whatever it is called.
         """
         weights = [file.identity for file in self.files if not isinstance(file, UserFile)]
         known = {"name": self.name, "weights": weights, "classes": self.classes, "revision": self.revision}
-        return digest(known | ({"defences": self.defences} if self.defences else {}))
+        return digest(known | ({"setup": self.setup} if self.setup else {}))
 
     @property
     def verified(self) -> bool:

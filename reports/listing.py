@@ -12,6 +12,7 @@ from rich.table import Table
 
 from attacks.card import AttackCard, describe_range
 from fer_bench.data import DatasetCard
+from fer_bench.examination import Examined
 from fer_bench.types import CardFile, EvalSet, ModelCard, PackageFile, PublishedAccuracy, UserFile, WebFile
 
 #: Up to this many characters the first column, by which things are named, is never folded.
@@ -99,6 +100,15 @@ def model(card: ModelCard, status: str) -> str:
         pairs.append(("contaminated?", card.contaminated))
     pairs += [("note", note) for note in card.notes]
     return _facts([*pairs, ("digest", card.digest)])
+
+
+def examined(name: str, found: Examined) -> str:
+    """What an examination found in a model."""
+    rate = found.accuracy
+    clean = "not measured" if rate is None else f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})"
+    pairs = [("model", name), ("images", f"{found.n:,}"), ("clean accuracy", clean)]
+    pairs += [(finding.code, finding.reason) for finding in found.findings] or [("findings", "none")]
+    return _facts(pairs)
 
 
 def _accuracy(stated: PublishedAccuracy) -> str:

@@ -2,8 +2,8 @@
 
     python benchmarks/memory.py [n] [models]
 
-Each row is a process of its own (fgsm at 2/255 on the first n demo photographs, batch 64); the peak is the resident set
-as the operating system counts it (Linux, macOS). If models stayed in memory, all together would exceed the largest alone
+Each row is a process of its own (fgsm at 2/255 on the first n demo photographs); the peak is the resident set
+as the system counts it (Linux, macOS). If models stayed in memory, all together would exceed the largest alone
 by the sum of the others.
 """
 

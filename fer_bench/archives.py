@@ -71,14 +71,14 @@ def store(stream: IO[bytes], file: PackageFile, target: Path, advance: Callable[
 
     The move is atomic: `target` is whole or absent, whatever interrupts, and processes cannot mix bytes.
     """
-    with _writing(target.parent):
+    with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".part-", dir=target.parent)
     part = Path(name)
     out = os.fdopen(handle, "wb")
     try:
         _copy_verified(stream, file, target.parent, out, advance or (lambda amount: None))
-        with _writing(target.parent):
+        with writing(target.parent):
             out.flush()
             os.fsync(out.fileno())
             out.close()
@@ -91,7 +91,7 @@ def store(stream: IO[bytes], file: PackageFile, target: Path, advance: Callable[
 
 
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
     """Tells a failed write (a full disk) from a failed read."""
     try:
         yield
@@ -120,7 +120,7 @@ def _copy_verified(
             )
         digest.update(chunk)
         advance(len(chunk))
-        with _writing(folder):
+        with writing(folder):
             out.write(chunk)
     if digest.hexdigest() != file.sha256:
         raise IntegrityError(
@@ -129,8 +129,13 @@ def _copy_verified(
         )
 
 
+def is_page(head: bytes) -> bool:
+    """True where a file that begins with `head` is a web page."""
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html", b"<head"))
+
+
 def _page(head: bytes) -> str:
-    return " (a web page came instead)" if head.lstrip().lower().startswith((b"<!doctype", b"<html")) else ""
+    return " (a web page came instead)" if is_page(head) else ""
 
 
 def _move(part: Path, file: PackageFile, target: Path) -> None:
@@ -145,12 +150,15 @@ def _move(part: Path, file: PackageFile, target: Path) -> None:
 def intact(path: Path, file: PackageFile) -> bool:
     """True where `path` holds exactly the pinned bytes."""
     try:
-        if path.stat().st_size != file.size:
-            return False
-        digest = hashlib.sha256()
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+        return path.stat().st_size == file.size and sha256(path) == file.sha256
     except OSError:
         return False
-    return digest.hexdigest() == file.sha256
+
+
+def sha256(path: Path) -> str:
+    """sha256 (hex) of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -14,9 +14,12 @@ from torch import nn
 
 from fer_bench import landmarks, progress
 from fer_bench.attack import Attack
-from fer_bench.engines.job import cell_job
+from fer_bench.data import parse_source
+from fer_bench.engines.job import cell_job, labels_of
 from fer_bench.engines.local import run_cell
 from fer_bench.errors import AttackError, ModelError
+from fer_bench.evaluate import prepare
+from fer_bench.examination import Loaded, examine
 from fer_bench.labels import NO_CLASSES, ClassMap, match
 from fer_bench.outcomes import Provenance
 from fer_bench.store import CellContext, ResultStore
@@ -35,7 +38,7 @@ class Entrant:
     card: ModelCard
     digest: str
     fetch: Callable[[], None]
-    load: Callable[[], nn.Module]
+    load: Callable[[], Loaded]
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ def _context(card: ModelCard, spec: AttackSpec, data: EvalSet, classes: ClassMap
         data_source=data.source,
         missing_in_model=classes.missing_in_model,
         missing_in_data=classes.missing_in_data,
+        model_source=card.own,
     )
 
 
@@ -177,9 +181,15 @@ def _run_model(
     model: nn.Module | None = None
     reason = ""
     try:
-        model = entrant.load().to(plan.device)
+        loaded = entrant.load()
+        model = prepare(loaded.model.to(plan.device))
+        if not store.examined(entrant.digest, data_digest):
+            advance(0, f"{name}: examining")
+            labels, split = labels_of(data, tasks[0].classes).tolist(), parse_source(data.source).split or ""
+            examined = examine(model, entrant.card, data, labels, split)
+            store.add_examination(run_id, entrant.digest, data_digest, [*loaded.findings, *examined.findings])
     except ModelError as error:
-        reason = str(error)
+        model, reason = None, str(error)
     for task in tasks:
         label = task.attack.spec.label
         advance(0, f"{name}: {label} {task.attack.spec.threat}")

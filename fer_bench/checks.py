@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from fer_bench.store import StoredCell
 
@@ -14,10 +15,11 @@ EIGHT_BIT_FLOOR = 1 / 255
 
 @dataclass(frozen=True)
 class Flag:
-    """A badge: a short code, and the reason in one sentence."""
+    """A badge: a short code, the reason in one sentence, and what it is about: a cell, its model, or its threat."""
 
     code: str
     reason: str
+    about: Literal["cell", "model", "threat"] = "cell"
 
 
 def flags(found: StoredCell) -> tuple[Flag, ...]:
@@ -46,10 +48,13 @@ def flags(found: StoredCell) -> tuple[Flag, ...]:
             )
         )
     if found.context.contaminated:
-        raised.append(Flag("contaminated?", found.context.contaminated))
+        raised.append(Flag("contaminated?", found.context.contaminated, "model"))
+    raised += [Flag(finding.code, finding.reason, "model") for finding in found.findings]
     if found.context.missing_in_model:
         names = ", ".join(found.context.missing_in_model)
-        raised.append(Flag("lacks classes", f"The model has no class for {names}; those images count as wrong."))
+        raised.append(
+            Flag("lacks classes", f"The model has no class for {names}; those images count as wrong.", "model")
+        )
     threat = found.cell.attack.threat
     if threat.norm == "Linf" and threat.eps < EIGHT_BIT_FLOOR:
         raised.append(
@@ -57,6 +62,7 @@ def flags(found: StoredCell) -> tuple[Flag, ...]:
                 "below 8 bits",
                 "The budget is below one grey level (1/255): the perturbation usually cannot be stored in an 8-bit "
                 "image.",
+                "threat",
             )
         )
     return tuple(raised)

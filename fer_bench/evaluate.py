@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from fer_bench import chance
 from fer_bench.attack import Program
 from fer_bench.draws import isolated_generators
 from fer_bench.errors import AttackError, FerBenchError, ModelError
@@ -110,7 +111,7 @@ def predict(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     Raises ModelError where the model does not give finite numbers.
     """
     try:
-        with torch.no_grad():
+        with torch.no_grad(), chance.verdict():
             logits: torch.Tensor = model(images)
     except (torch.OutOfMemoryError, MemoryError):
         raise
@@ -232,7 +233,7 @@ class _Attempt:
 
     def _ask(self, images: torch.Tensor, goal: Goal, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The model's outputs, and whether each is a success; where the largest loss is sought: larger than before."""
-        with torch.no_grad():
+        with torch.no_grad(), chance.verdict():
             outputs: torch.Tensor = self.model(images)
         logits = goal.answer(outputs)
         if self.spec.record != "largest":

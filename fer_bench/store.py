@@ -7,7 +7,7 @@ not know what a model or an attack is. records.MIGRATIONS documents the tables.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 
 from fer_bench.database import FILE_NAME, Database
@@ -20,11 +20,13 @@ from fer_bench.records import (
     StoredVerdict,
     cell_from,
     context_from,
+    findings_from,
+    findings_json,
     provenance_from,
     to_json,
     without,
 )
-from fer_bench.types import Cell, EvalSet
+from fer_bench.types import Cell, EvalSet, Finding
 
 __all__ = ["FILE_NAME", "CellContext", "ResultStore", "Status", "StoredCell", "StoredVerdict"]
 
@@ -55,6 +57,20 @@ class ResultStore(Database):
                 "insert or ignore into sample (data_digest, position, name, label, valence, arousal) "
                 "values (?, ?, ?, ?, ?, ?)",
                 rows,
+            )
+
+    def examined(self, model_digest: str, data_digest: str) -> bool:
+        """True where what a model is like on a data set is stored."""
+        query = "select 1 from examination where model_digest = ? and data_digest = ?"
+        with self._guard():
+            return self._db.execute(query, [model_digest, data_digest]).fetchone() is not None
+
+    def add_examination(self, run_id: int, model_digest: str, data_digest: str, findings: Sequence[Finding]) -> None:
+        """Stores what was found in a model on a data set; readers take the latest."""
+        with self._transaction() as db:
+            db.execute(
+                "insert into examination (run_id, model_digest, data_digest, findings) values (?, ?, ?, ?)",
+                [run_id, model_digest, data_digest, findings_json(findings)],
             )
 
     def status(self, key: str) -> Status | None:
@@ -196,7 +212,10 @@ class ResultStore(Database):
             select cell.id, definition, key, attempt, cell.run_id, status, error, context,
                    (select count(*) from verdict where verdict.cell_id = cell.id),
                    total(seconds), total(forward_rows), total(backward_rows), total(zero_gradient_rows),
-                   total(bad_gradient_rows), total(unconfirmed)
+                   total(bad_gradient_rows), total(unconfirmed),
+                   (select findings from examination
+                    where model_digest = json_extract(definition, '$.model_digest')
+                      and data_digest = json_extract(definition, '$.data_digest') order by id desc limit 1)
             from cell left join shard on shard.cell_id = cell.id
             group by cell.id order by key, status = 'done', attempt
         """
@@ -221,6 +240,7 @@ class ResultStore(Database):
                     zero_gradient_rows=int(row[12]),
                     bad_gradient_rows=int(row[13]),
                     unconfirmed=int(row[14]),
+                    findings=findings_from(row[15]),
                 )
         return sorted(latest.values(), key=lambda stored: stored.id)
 

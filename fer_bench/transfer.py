@@ -87,7 +87,7 @@ def _from(
     source.fetch()
     model: nn.Module | ModelError
     try:
-        model = source.load().to(plan.device)
+        model = source.load().model.to(plan.device)
     except ModelError as error:
         model = error
     made = []

@@ -10,6 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from fer_bench.cards import UNSEEN as UNSEEN
+from fer_bench.cards import CardFile as CardFile
+from fer_bench.cards import Finding as Finding
+from fer_bench.cards import LocalFile as LocalFile
+from fer_bench.cards import PackageFile as PackageFile
+from fer_bench.cards import PublishedAccuracy as PublishedAccuracy
+from fer_bench.cards import UserFile as UserFile
+from fer_bench.cards import WebFile as WebFile
+
 if TYPE_CHECKING:
     import torch
 
@@ -46,43 +55,18 @@ def format_eps(eps: float, norm: Norm) -> str:
 
 
 @dataclass(frozen=True)
-class PackageFile:
-    """One file inside a package of a public registry, pinned by its content.
-
-    `member` is the path inside the archive (wheel, sdist or npm tarball), with '/' separators; an sdist's or npm
-    tarball's top folder ('package/', 'name-1.0/') is not part of it. `url` is a public address of the same bytes,
-    used where the registry's own client is not on the machine.
-    """
-
-    registry: Literal["pypi", "npm"]
-    package: str
-    version: str
-    member: str
-    sha256: str
-    size: int
-    url: str | None = None
-
-
-@dataclass(frozen=True)
-class PublishedAccuracy:
-    """A clean accuracy (fraction) that somebody stated or measured, and on what."""
-
-    value: float
-    data: str
-    split: str
-    n: int
-    source: str
-
-
-@dataclass(frozen=True)
 class ModelCard:
     """What is known of a model and how to build it.
 
     `build` takes the local paths of `files`, in that order, and returns an `nn.Module` in eval mode that maps
     images `(batch, channels, height, width)` in [0, 1], one (gray) or three (RGB) channels, any height and width,
     to logits `(batch, len(classes))`. Resizing, colour and normalisation are inside it and differentiable.
-    `classes` are the model's outputs in order, in the words of `fer_bench.labels`. `revision` is raised by hand
-    whenever a change of the code could change an output. Facts nobody knows are "unknown", never left out.
+    `classes` are the model's outputs in order, in the words of `fer_bench.labels`. A model of task "va" has the
+    classes ("valence", "arousal") and answers `(batch, 2)` in [-1, 1]. `revision` is raised by hand
+    whenever a change of the code could change an output. Facts nobody knows are "unknown", never left out (0 for a
+    number). A note that begins with `UNSEEN` says that nobody here could run these weights. `own` is what the user
+    wrote after `--models` for a model of their own. `setup` is what else decides an output: the
+    architecture and input of a user's model, then the defences in front of a model, the one nearest to the image first.
     """
 
     name: str
@@ -94,7 +78,7 @@ class ModelCard:
     paper: str
     year: int
     licence: str
-    files: tuple[PackageFile, ...]
+    files: tuple[CardFile, ...]
     build: Callable[[Sequence[Path]], torch.nn.Module] = field(repr=False, compare=False)
     accuracy: tuple[PublishedAccuracy, ...] = ()
     family: str = "unknown"
@@ -103,12 +87,24 @@ class ModelCard:
     defended: bool = False
     contaminated: str = ""
     notes: tuple[str, ...] = ()
+    own: str = ""
+    setup: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
-        """sha256 over the weights' digests and the code's revision: what can change an output."""
-        weights = [[file.member, file.sha256] for file in self.files]
-        return digest({"name": self.name, "weights": weights, "classes": self.classes, "revision": self.revision})
+        """sha256 over weights, the code's revision and the setup: what can change an output.
+
+        A brought file counts by its content alone, wherever it lies and whatever it is called.
+        """
+        weights = [file.identity for file in self.files if not isinstance(file, UserFile)]
+        known = {"name": self.name, "weights": weights, "classes": self.classes, "revision": self.revision}
+        return digest(known | ({"setup": self.setup} if self.setup else {}))
+
+    @property
+    def verified(self) -> bool:
+        """True where this project has seen the weights and what the model does with them."""
+        seen = not any(note.startswith(UNSEEN) for note in self.notes)
+        return seen and not any(isinstance(file, UserFile | LocalFile) for file in self.files) and not self.own
 
 
 # ---------------------------------------------------------------------------------------------------------- attacks

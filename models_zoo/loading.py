@@ -1,4 +1,7 @@
-"""load() and identity(): from a card to a ready model, fetched, verified, built, checked; it knows no model."""
+"""load(), open_model() and identity(): from a card to a ready model, fetched, verified, built, checked.
+
+It knows no particular model.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +11,37 @@ import torch
 from torch import nn
 
 from fer_bench.errors import FerBenchError, ModelError
-from fer_bench.fetch import package_files
-from fer_bench.types import ModelCard
-
-#: Rows that sum to 1 this exactly on every probe image are a softmax's.
-_PROBABILITY_TOLERANCE = 1e-4
+from fer_bench.examination import Loaded
+from fer_bench.fetch import card_files
+from fer_bench.types import LocalFile, ModelCard
+from models_zoo.logits import as_logits
 
 
 def load(card: ModelCard) -> nn.Module:
+    """The model of `card` alone; see `open_model`."""
+    return open_model(card).model
+
+
+def open_model(card: ModelCard) -> Loaded:
     """The model of `card`, weights verified, in eval mode, its parameters without gradients, on the CPU.
 
-    Raises FetchError or IntegrityError for its files, ModelError where it cannot be built or does not do what its
-    card says.
+    Where it answers with probabilities its softmax is cut off or undone, and that is a finding. Raises FetchError or
+    IntegrityError for its files, ModelError where it cannot be built or does not do what its card says.
     """
     model = _built(card)
-    _check(model, card)
-    return model
+    gray, rgb = _probes()
+    _answer(model, card, gray)
+    answer = _answer(model, card, rgb)
+    return Loaded(*as_logits(model, rgb, answer)) if card.task == "expression" else Loaded(model)
 
 
 def identity(card: ModelCard) -> str:
     """The digest that identifies a model's weights and code.
 
-    Pinned files identify their weights. A card without files (a model of the user's own) is built, and its state
-    dict is digested too, so that new weights under an old name are another model.
+    Pinned files identify their weights. A card without any (a model of the user's own, given by code) is built, and
+    its state dict is digested too, so that new weights under an old name are another model.
     """
-    if card.files:
+    if any(not (isinstance(file, LocalFile) and file.code) for file in card.files):
         return card.digest
     try:
         state = _built(card).state_dict()
@@ -47,7 +56,7 @@ def identity(card: ModelCard) -> str:
 
 
 def _built(card: ModelCard) -> nn.Module:
-    paths = package_files(card.files)
+    paths = card_files(card.files, card.name)
     try:
         model = card.build(paths)
         return model.eval().requires_grad_(False)
@@ -57,27 +66,27 @@ def _built(card: ModelCard) -> nn.Module:
         raise ModelError(f"model '{card.name}' cannot be built: {type(error).__name__}: {error}") from error
 
 
-def _check(model: nn.Module, card: ModelCard) -> None:
-    """Two gray and two RGB probe images: finite logits of the right shape, not probabilities."""
+def _probes() -> tuple[torch.Tensor, torch.Tensor]:
+    """Two gray and two RGB images of noise."""
     generator = torch.Generator().manual_seed(0)
-    for channels in (1, 3):
-        probe = torch.rand(2, channels, 48, 48, generator=generator)
-        try:
-            with torch.no_grad():
-                logits = model(probe)
-        except Exception as error:  # whatever a user's model raises
-            raise ModelError(
-                f"model '{card.name}' cannot take images of {channels}x48x48 ({type(error).__name__}: {error}); "
-                "it must take one or three channels of any size."
-            ) from error
-        expected = (2, len(card.classes))
-        if not isinstance(logits, torch.Tensor) or logits.shape != expected:
-            given = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-            raise ModelError(f"model '{card.name}' answers two images with {given}; expected {expected}.")
-        if not torch.isfinite(logits).all():
-            raise ModelError(f"model '{card.name}' answers random images with logits that are not finite.")
-        sums_to_one = (logits.sum(dim=1) - 1).abs().max() < _PROBABILITY_TOLERANCE
-        if card.task == "expression" and sums_to_one and (logits >= 0).all():
-            raise ModelError(
-                f"model '{card.name}' answers with probabilities, not logits: cut its softmax in the builder."
-            )
+    gray, rgb = (torch.rand(2, channels, 48, 48, generator=generator) for channels in (1, 3))
+    return gray, rgb
+
+
+def _answer(model: nn.Module, card: ModelCard, probe: torch.Tensor) -> torch.Tensor:
+    """The answer to two images. Raises ModelError unless it is finite and of the right shape."""
+    try:
+        with torch.no_grad():
+            answer: object = model(probe)
+    except Exception as error:  # whatever a user's model raises
+        raise ModelError(
+            f"model '{card.name}' cannot take images of {probe.shape[1]}x48x48 ({type(error).__name__}: {error}); "
+            "it must take one or three channels of any size."
+        ) from error
+    expected = (2, len(card.classes))
+    if not isinstance(answer, torch.Tensor) or answer.shape != expected:
+        given = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+        raise ModelError(f"model '{card.name}' answers two images with {given}; expected {expected}.")
+    if not torch.isfinite(answer).all():
+        raise ModelError(f"model '{card.name}' answers random images with logits that are not finite.")
+    return answer

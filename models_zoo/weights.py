@@ -20,6 +20,13 @@ from fer_bench.errors import ModelError
 
 Weights = dict[str, torch.Tensor]
 
+#: What to do with a checkpoint that holds more than tensors.
+CONVERT = (
+    "A file that holds more than tensors runs code when it is read, and is not read here. Where you trust it, convert "
+    "it in an environment of its own: safetensors.torch.save_file(torch.load(FILE, weights_only=False).state_dict(), "
+    "'weights.safetensors')."
+)
+
 #: How the numbers of a shard are stored, and as what they are used.
 _DTYPES = {"float32": "<f4", "int32": "<i4", "uint8": "<u1", "uint16": "<u2"}
 _STORED = {"float32": np.float32, "int32": np.int32}
@@ -72,16 +79,21 @@ def read_tfjs(manifest: Path, shard: Path) -> Weights:
 
 def read_torch(path: Path, key: str | None = None) -> Weights:
     """The state dict of a torch.save file, or its entry `key`; only plain tensors are unpickled."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"{path} cannot be read as plain PyTorch weights: {reason}") from error
+    content = unpickled(path)
     state = content.get(key) if key is not None and isinstance(content, dict) else content
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         what = "a state dict" if key is None else f"a state dict under '{key}'"
         raise ModelError(f"{path} does not hold {what}.")
     return dict(state)
+
+
+def unpickled(path: Path) -> object:
+    """What a torch.save file holds: tensors and plain containers; anything that would run code is a ModelError."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).strip().partition("\n")[0].split()).rstrip(".")
+        raise ModelError(f"{path} cannot be read as plain PyTorch weights: {reason}. {CONVERT}") from error
 
 
 def conv(kernel: torch.Tensor) -> torch.Tensor:

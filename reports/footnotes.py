@@ -8,10 +8,6 @@ from fer_bench import checks
 from reports.boards import Board, Entry
 from reports.display import visible
 
-#: Flags that are about a model, or about a threat, rather than about one cell: marked once, there.
-_OF_THE_MODEL = ("contaminated?", "lacks classes")
-_OF_THE_THREAT = ("below 8 bits",)
-
 #: Where a footnote is marked: (row, column name); row None is the column's heading, name "" is the model itself.
 Place = tuple[int | None, str]
 
@@ -76,9 +72,9 @@ def _flags(row: int, entry: Entry, name: str) -> list[_Remark]:
         columns = [column for column, score in entry.scores.items() if score.reading.cell == cell.id]
         for flag in checks.flags(cell):
             where = columns[0] if len(columns) == 1 else cell.context.attack_label
-            if flag.code in _OF_THE_MODEL:
+            if flag.about == "model":
                 remarks.append(_Remark(flag.code, flag.reason, name, ((row, ""),)))
-            elif flag.code in _OF_THE_THREAT:
+            elif flag.about == "threat":
                 remarks.append(_Remark(flag.code, flag.reason, where, tuple((None, c) for c in columns)))
             else:
                 places = tuple((row, c) for c in columns)

@@ -12,10 +12,13 @@ from rich.table import Table
 from attacks.card import AttackCard, describe_range
 from attacks.suites import SuiteCard
 from fer_bench.data import DatasetCard, Survey
-from fer_bench.types import ModelCard
+from fer_bench.examination import Examined
+from fer_bench.types import CardFile, ModelCard, PackageFile, PublishedAccuracy, UserFile, WebFile
 
 #: How many unreadable files, and how many sizes, are named.
 _NAMED = 10
+#: Up to this many characters the first column, by which things are named, is never folded.
+_NAME_WIDTH = 32
 
 
 def _render(table: Table) -> str:
@@ -30,9 +33,13 @@ def _render(table: Table) -> str:
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A plain table; text is taken literally."""
     table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
-    for title in header:
-        table.add_column(title, overflow="fold")
-    for row in rows:
+    written = list(rows)
+    longest = max((len(row[0]) for row in written), default=0)
+    for number, title in enumerate(header):
+        table.add_column(
+            title, overflow="fold", min_width=max(len(title), min(longest, _NAME_WIDTH) if number == 0 else 0)
+        )
+    for row in written:
         table.add_row(*(cell.replace("[", "\\[") for cell in row))
     return _render(table)
 
@@ -54,20 +61,23 @@ def models(cards: Iterable[ModelCard], status: Callable[[ModelCard], str]) -> st
             card.task,
             str(len(card.classes)),
             card.input,
-            f"{card.parameters:,}",
+            f"{card.parameters:,}" if card.parameters else "unknown",
             _best(card),
             card.licence,
             status(card),
+            "yes" if card.verified else "no",
         )
         for card in cards
     )
-    return grid(("model", "task", "classes", "input", "parameters", "clean accuracy", "licence", "weights"), rows)
+    return grid(
+        ("model", "task", "classes", "input", "parameters", "clean accuracy", "licence", "weights", "verified"), rows
+    )
 
 
 def _best(card: ModelCard) -> str:
     if not card.accuracy:
         return "unknown"
-    stated = max(card.accuracy, key=lambda accuracy: (accuracy.n, accuracy.split == "test"))
+    stated = max(card.accuracy, key=lambda accuracy: (accuracy.n or 0, accuracy.split == "test"))
     return f"{stated.value:.3f} {stated.data} {stated.split}"
 
 
@@ -79,24 +89,46 @@ def model(card: ModelCard, status: str) -> str:
         ("task", card.task),
         ("family", card.family),
         ("paper", card.paper),
-        ("year", str(card.year)),
+        ("year", str(card.year or "unknown")),
         ("classes", ", ".join(card.classes)),
         ("input", card.input),
-        ("parameters", f"{card.parameters:,}"),
+        ("parameters", f"{card.parameters:,}" if card.parameters else "unknown"),
         ("trained on", card.trained_on),
         ("licence", card.licence),
         ("defended", "yes" if card.defended else "no"),
         ("weights", status),
     ]
-    pairs += [
-        ("file", f"{f.registry} {f.package} {f.version}: {f.member}, {f.size:,} bytes, sha256 {f.sha256}")
-        for f in card.files
-    ]
-    pairs += [("accuracy", f"{a.value:.4f} on {a.data} {a.split}, n = {a.n:,} ({a.source})") for a in card.accuracy]
+    pairs += [("file", _file(file)) for file in card.files]
+    pairs += [("accuracy", _accuracy(stated)) for stated in card.accuracy]
     if card.contaminated:
         pairs.append(("contaminated?", card.contaminated))
     pairs += [("note", note) for note in card.notes]
     return _facts([*pairs, ("digest", card.digest)])
+
+
+def examined(name: str, found: Examined) -> str:
+    """What an examination found in a model."""
+    rate = found.accuracy
+    clean = "not measured" if rate is None else f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})"
+    pairs = [("model", name), ("images", f"{found.n:,}"), ("clean accuracy", clean)]
+    pairs += [(finding.code, finding.reason) for finding in found.findings] or [("findings", "none")]
+    return _facts(pairs)
+
+
+def _accuracy(stated: PublishedAccuracy) -> str:
+    n = "unknown" if stated.n is None else f"{stated.n:,}"
+    return f"{stated.value:.4f} on {stated.data} {stated.split}, n = {n} ({stated.source})"
+
+
+def _file(file: CardFile) -> str:
+    if isinstance(file, PackageFile):
+        where = f"{file.registry} {file.package} {file.version}: {file.member}"
+        return f"{where}, {file.size:,} bytes, sha256 {file.sha256}"
+    if isinstance(file, WebFile):
+        return f"{file.url}, {'' if file.size is None else f'{file.size:,} bytes, '}git blob {file.blob}"
+    if isinstance(file, UserFile):
+        return f"yours to bring: {file.what}, offered at {file.page}"
+    return f"{file.path}, {file.size:,} bytes, sha256 {file.sha256}"
 
 
 def attacks(cards: Iterable[AttackCard]) -> str:

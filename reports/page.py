@@ -219,7 +219,7 @@ def _card(cell: StoredCell) -> Card:
     context = cell.context
     facts = [
         ("family", context.family),
-        ("year", str(context.year)),
+        ("year", str(context.year or "unknown")),
         ("parameters", f"{context.parameters:,}"),
         ("input", context.input),
         ("classes", ", ".join(context.model_classes)),

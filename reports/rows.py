@@ -106,7 +106,11 @@ def board_table(board: Board) -> BoardTable:
             _number(entry, column, known.at(place, column.name) if column.kind in ("robust", "worst case") else ())
             for column in columns
         )
-        facts = [context.family, str(context.year), millions(context.parameters)]
+        facts = [
+            context.family,
+            str(context.year) if context.year else "year unknown",
+            millions(context.parameters) if context.parameters else "size unknown",
+        ]
         rank = board.ranks[place]
         row = ModelRow(
             rank="-" if rank is None else str(rank),

@@ -55,7 +55,7 @@ def cell_job(
         stages=tuple(Stage(part.spec, part.program, draw_seed(seed, part.spec)) for part in parts),
         samples=Shard(
             images=data.images,
-            labels=_labels(data, classes),
+            labels=labels_of(data, classes),
             ids=data.ids,
             mask=mask,
             values=data.values if attack.spec.loss else None,
@@ -65,7 +65,7 @@ def cell_job(
     )
 
 
-def _labels(data: EvalSet, classes: ClassMap) -> torch.Tensor:
+def labels_of(data: EvalSet, classes: ClassMap) -> torch.Tensor:
     """The labels in the model's classes; for a regressor 0 throughout, "within the tolerance"."""
     if data.task == "va":
         return torch.zeros(len(data), dtype=torch.int64)

@@ -7,10 +7,16 @@ centres, padding to a square, centre crops).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
 from fer_bench.errors import ModelError
+
+#: The channel means and deviations that torchvision's ImageNet models are trained with.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 #: ITU-R BT.601 luma, the weights of OpenCV's and Pillow's conversion to gray.
 _LUMA = (0.299, 0.587, 0.114)
@@ -34,6 +40,17 @@ def resize(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
         return images
     shrinks = images.shape[-2] > height or images.shape[-1] > width
     return F.interpolate(images, (height, width), mode="bilinear", align_corners=False, antialias=shrinks)
+
+
+def normalise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+    """`(images - mean) / std`, channel by channel."""
+    shape = (1, len(mean), 1, 1)
+    return (images - images.new_tensor(mean).view(shape)) / images.new_tensor(std).view(shape)
+
+
+def imagenet(images: torch.Tensor, side: int) -> torch.Tensor:
+    """`(batch, 1 or 3, height, width)` in [0, 1] -> RGB `(batch, 3, side, side)`, normalised as for ImageNet."""
+    return normalise(resize(to_rgb(images), side, side), IMAGENET_MEAN, IMAGENET_STD)
 
 
 def _channels(images: torch.Tensor) -> int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from fer_bench.registry import Registry
 from fer_bench.types import ModelCard
 from models_zoo import (
+    ad_corre,
+    avce,
     ddamfn,
     emonet,
     emotiefflib,
     face_api,
     facemood,
     human_emotion,
+    libreface,
     mini_xception,
     pyemotion,
     what_the_face,
@@ -29,6 +32,9 @@ for _card in (
     *emotiefflib.CARDS,
     *emonet.CARDS,
     *ddamfn.CARDS,
+    *avce.CARDS,
+    *libreface.CARDS,
+    *ad_corre.CARDS,
 ):
     MODELS.register(_card.name, _card)
 

@@ -82,7 +82,7 @@ class OnnxGraph(nn.Module):
         for node, dying in zip(self._nodes, self._dying, strict=True):
             results: Result = OPERATORS[node.op](node, *(values[name] if name else None for name in node.inputs))
             for name, result in zip(node.outputs, [results] if isinstance(results, Tensor) else results, strict=False):
-                # A Cast to float32 inside the graph must not undo a computation in double precision.
+                # Whole numbers that became real ones (sides of the image) join the images' precision.
                 values[name] = result.to(images.dtype) if result.is_floating_point() else result
             for name in dying:
                 del values[name]

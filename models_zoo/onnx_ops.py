@@ -157,7 +157,9 @@ def _hard_sigmoid(node: Node, x: Tensor) -> Tensor:
 
 
 def _cast(node: Node, x: Tensor) -> Tensor:
-    return x.to(_TYPES[node.integer("to", 1)])
+    wanted = _TYPES[node.integer("to", 1)]
+    # From real to real: the graph goes on in the precision of its images, whatever its file says.
+    return x if x.is_floating_point() and wanted.is_floating_point else x.to(wanted)
 
 
 # --------------------------------------------------------------------------------------------------- shapes and parts

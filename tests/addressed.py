@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import h5py
 import torch
 from test_models import noise
 
@@ -48,3 +49,16 @@ def seeded(tensors: Mapping[str, Sequence[int]], gain: float = 1.0) -> State:
             centre = {"weight": 0.5, "running_var": 1.0}.get(kind, 0.0)
             state[name] = centre + 0.4 * values
     return state
+
+
+def write_keras(tensors: Mapping[str, Sequence[int]], path: Path, gain: float = 1.0) -> Path:
+    """A Keras 2 HDF5 file of `tensors` ('layer/kind' -> shape), with values made like those of `seeded`."""
+    with h5py.File(path, "w") as file:
+        for i, (name, shape) in enumerate(tensors.items()):
+            layer, kind = name.split("/")
+            values = _NOISE[(torch.arange(math.prod(shape)) * 7 + i * 977) % 65_521].view(list(shape))
+            fan = math.prod(shape[:2]) if kind == "depthwise_kernel" else math.prod(shape[:-1])
+            centre = {"gamma": 0.5, "moving_variance": 1.0}.get(kind, 0.0)
+            values = values * (12 * gain / fan) ** 0.5 if len(shape) > 1 else centre + 0.4 * values
+            file[f"model_weights/{layer}/{layer}/{kind}:0"] = values.numpy()
+    return path

@@ -25,8 +25,9 @@ _ROUNDING = 1e-3
 class OnnxGraph(nn.Module):
     """The graph of one ONNX file, from its only input to its first output.
 
-    Real constants are parameters, so that they follow `.to()` and `.double()`; whole numbers (shapes, axes) stay on
-    the CPU. A graph whose file was made for batches of one image is computed image by image.
+    Tensors of real numbers are parameters, so that they follow `.to()` and `.double()`. Whole numbers (shapes, axes)
+    and single numbers stay on the CPU, where shapes are computed. A graph whose file was made for batches of one
+    image is computed image by image.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,8 +47,8 @@ class OnnxGraph(nn.Module):
         if len(inputs) != 1 or not graph.output:
             raise ModelError(f"{path} has {len(inputs)} inputs and {len(graph.output)} outputs; expected one image.")
         self._input, self._output = inputs[0].name, graph.output[0].name
-        self._whole = {name: value for name, value in constants.items() if not value.is_floating_point()}
-        self._real = tuple(name for name in constants if name not in self._whole)
+        self._fixed = {name: x for name, x in constants.items() if not x.is_floating_point() or x.ndim == 0}
+        self._real = tuple(name for name in constants if name not in self._fixed)
         self.constants = nn.ParameterList(nn.Parameter(constants[name], requires_grad=False) for name in self._real)
         self._dying = _last_uses(self._nodes, constants.keys() | {self._output})
         batch = inputs[0].type.tensor_type.shape.dim[:1]
@@ -77,7 +78,7 @@ class OnnxGraph(nn.Module):
 
     def _run(self, images: Tensor) -> Tensor:
         values: dict[str, Tensor] = dict(zip(self._real, self.constants, strict=True))
-        values |= self._whole
+        values |= self._fixed
         values[self._input] = images
         for node, dying in zip(self._nodes, self._dying, strict=True):
             results: Result = OPERATORS[node.op](node, *(values[name] if name else None for name in node.inputs))

@@ -29,9 +29,12 @@ _TYPES = {
 
 
 def _together(*tensors: Tensor) -> list[Tensor]:
-    """The tensors on one device: shapes are computed on the CPU and sometimes meet the images."""
+    """The tensors on one device: shapes are computed on the CPU and sometimes meet the images.
+
+    Single numbers stay where they are; PyTorch takes them on the CPU beside tensors on any device.
+    """
     device = next((tensor.device for tensor in tensors if tensor.device.type != "cpu"), tensors[0].device)
-    return [tensor.to(device) for tensor in tensors]
+    return [tensor if tensor.ndim == 0 else tensor.to(device) for tensor in tensors]
 
 
 def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:

@@ -28,7 +28,7 @@ _FEATURES = 2048
 
 
 class NormedConv(nn.Module):
-    """A separable 3x3 convolution and batch normalisation, rectified before or after or not at all by the caller."""
+    """A separable 3x3 convolution and batch normalisation."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -44,14 +44,14 @@ class NormedConv(nn.Module):
 class Block(nn.Module):
     """One block of Xception (Chollet 2017, figure 5).
 
-    Separable convolutions, each behind a ReLU (the first only where `first_relu`). Where the last width differs from
-    the input's, 3x3 pooling of stride 2 beside a strided 1x1 shortcut; else the input is added.
+    Separable convolutions, each behind a ReLU, which changes nothing for the first block: its input is rectified. Where
+    the last width differs from the input's, 3x3 pooling of stride 2 beside a strided 1x1 shortcut; else the input is
+    added.
     """
 
-    def __init__(self, inputs: int, widths: Sequence[int], first_relu: bool) -> None:
+    def __init__(self, inputs: int, widths: Sequence[int]) -> None:
         super().__init__()
         self.convs = nn.ModuleList(NormedConv(i, o) for i, o in zip((inputs, *widths), widths, strict=False))
-        self.first_relu = first_relu
         self.shrinks = widths[-1] != inputs
         if self.shrinks:
             self.shortcut = nn.Conv2d(inputs, widths[-1], 1, stride=2, bias=False)
@@ -60,8 +60,8 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`(batch, inputs, h, w)` -> `(batch, widths[-1], h, w)`, halved and rounded up where it shrinks."""
         main = x
-        for i, layer in enumerate(self.convs):
-            main = layer(F.relu(main) if i or self.first_relu else main)
+        for layer in self.convs:
+            main = layer(F.relu(main))
         if not self.shrinks:
             return main + x
         shortcut: torch.Tensor = self.shortcut_norm(self.shortcut(x))
@@ -82,10 +82,7 @@ class AdCorre(nn.Module):
         self.conv2 = nn.Conv2d(32, 64, 3, bias=False)
         self.norm2 = nn.BatchNorm2d(64, eps=_KERAS_EPSILON)
         inputs = (64, *(widths[-1] for widths in _BLOCKS))
-        self.blocks = nn.ModuleList(
-            Block(width, widths, first_relu=number > 0)
-            for number, (width, widths) in enumerate(zip(inputs, _BLOCKS, strict=False))
-        )
+        self.blocks = nn.ModuleList(Block(width, widths) for width, widths in zip(inputs, _BLOCKS, strict=False))
         self.last = nn.ModuleList((NormedConv(1024, 1536), NormedConv(1536, _FEATURES)))
         self.embeddings = nn.ModuleList(nn.Linear(_FEATURES, size) for _ in range(embeddings))
         self.head = nn.Linear(embeddings * size, len(AFFECTNET_7))

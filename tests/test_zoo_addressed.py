@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from addressed import GOLDEN, State, seeded, shapes, write_keras
+from onnx_files import network
 from test_models import recipe
-from test_onnx_graph import network
 from torch import nn
 
 from attacks import ATTACKS

@@ -101,7 +101,7 @@ def _card(backbone: Backbone, title: str, encoder: str, regressor: str, paramete
         ),
         build=partial(_build, backbone),
         family=title,
-        trained_on="AFEW-VA; ImageNet before",
+        trained_on="AFEW-VA",
         notes=(
             NOT_SEEN,
             "Against the authors' own definition (its dropout off) with the same seeded weights on 3 images: names and "

@@ -167,7 +167,7 @@ def _card(expressions: int, blob: str, parameters: int, accuracy: float, task: T
         if is_va
         else (PublishedAccuracy(accuracy, f"affectnet{expressions}, cleaned by the authors", "test", None, _README),),
         family="EmoNet",
-        trained_on="AffectNet; the face aligner on 300W-LP",
+        trained_on="AffectNet, on a face aligner that was trained before and frozen",
         notes=(
             NOT_SEEN,
             "Against the authors' own definition with the same seeded weights on 3 images: names and shapes equal, "

@@ -127,7 +127,7 @@ def _card(backbone: Backbone, title: str, folder: str, blob: str, parameters: in
         files=(_file(f"Facial_Expression_Recognition/{folder}/AffectNet/{backbone}.pt", blob),),
         build=partial(_build, backbone),
         family=title,
-        trained_on="AffectNet; ImageNet before",
+        trained_on="AffectNet, by distillation; ImageNet before",
         notes=(
             NOT_SEEN,
             "Against the authors' own definition (its sigmoid cut) with the same seeded weights on 3 images: names and "

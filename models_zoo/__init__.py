@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from fer_bench.registry import Registry
 from fer_bench.types import ModelCard
-from models_zoo import face_api, facemood, human_emotion, mini_xception, pyemotion, what_the_face
+from models_zoo import (
+    ad_corre,
+    avce,
+    ddamfn,
+    emonet,
+    emotiefflib,
+    face_api,
+    facemood,
+    human_emotion,
+    libreface,
+    mini_xception,
+    pyemotion,
+    what_the_face,
+)
 
 MODELS: Registry[ModelCard] = Registry("model", "ferbench.models")
 
@@ -16,6 +29,12 @@ for _card in (
     what_the_face.LAST_ACTIVE,
     pyemotion.CARD,
     facemood.CARD,
+    *emotiefflib.CARDS,
+    *emonet.CARDS,
+    *ddamfn.CARDS,
+    *avce.CARDS,
+    *libreface.CARDS,
+    *ad_corre.CARDS,
 ):
     MODELS.register(_card.name, _card)
 

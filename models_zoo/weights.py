@@ -129,3 +129,13 @@ def fill(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
             f"the file has {given.get(name, 'none')}, the model {own.get(name, 'none')}."
         )
     module.load_state_dict(dict(weights), strict=False)
+
+
+def known(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> Weights:
+    """`weights` without the tensors that `module` does not name.
+
+    For checkpoints that carry tensors of parts the authors' own code has no longer, and loads without a word
+    (strict=False). A tensor that is missing is still an error of `fill`.
+    """
+    own = module.state_dict()
+    return {name: value for name, value in weights.items() if name in own}

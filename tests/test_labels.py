@@ -36,7 +36,7 @@ def test_the_vocabulary_is_its_own_reading() -> None:
 
 
 def test_the_models_and_data_sets_speak_the_vocabulary() -> None:
-    for card in [*MODELS, *DATASETS]:
+    for card in [*(model for model in MODELS if model.task == "expression"), *DATASETS]:
         assert set(card.classes) <= set(EXPRESSIONS), card.name
 
 

@@ -12,6 +12,7 @@ from attacks import ATTACKS
 from fer_bench import doctor
 from fer_bench.cli import main
 from fer_bench.data import DATASETS
+from fer_bench.types import UserFile
 from models_zoo import MODELS
 
 
@@ -35,9 +36,15 @@ def test_list_names_everything_that_is_registered(group, registry):
 def test_a_models_card_is_shown_whole(name):
     card = MODELS.get(name)
     words = " ".join(ferbench("models", "show", name).output.split())
-    expected = [card.licence, card.input, card.digest, *card.classes, *(f.sha256 for f in card.files), *card.notes]
+    files = [file.page if isinstance(file, UserFile) else file.identity[-1] for file in card.files]
+    expected = [card.licence, card.input, card.digest, *card.classes, *files, *card.notes]
     for text in [*expected, f"task {card.task}", card.contaminated, *(f"{a.value:.4f}" for a in card.accuracy)]:
         assert " ".join(text.split()) in words
+
+
+def test_an_accuracy_on_nobody_knows_how_many_images_says_so():
+    words = " ".join(ferbench("models", "show", "emonet-8").output.split())
+    assert "0.7500 on affectnet8, cleaned by the authors test, n = unknown" in words
 
 
 @pytest.mark.parametrize("name", ATTACKS.names())

@@ -1,0 +1,47 @@
+"""One operation of an ONNX graph, and its attributes by kind; it computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+Attribute = int | float | str | Sequence[int] | Sequence[float] | Tensor
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation of a graph: its operator, the names of what it reads ('' where left out) and of what it gives."""
+
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Attribute]
+    opset: int
+
+    def integer(self, name: str, default: int) -> int:
+        """The whole-number attribute `name`."""
+        value = self.attributes.get(name, default)
+        assert isinstance(value, int)
+        return value
+
+    def number(self, name: str, default: float) -> float:
+        """The real attribute `name`."""
+        value = self.attributes.get(name, default)
+        assert isinstance(value, int | float)
+        return float(value)
+
+    def text(self, name: str, default: str) -> str:
+        """The word that is attribute `name`."""
+        return str(self.attributes.get(name, default))
+
+    def integers(self, name: str, given: Tensor | None = None) -> list[int] | None:
+        """A list of whole numbers: the input `given` (newer operator sets) or the attribute `name` (older ones)."""
+        if given is not None:
+            return [int(value) for value in given.flatten().tolist()]
+        value = self.attributes.get(name)
+        if value is None:
+            return None
+        assert isinstance(value, Sequence)
+        return [int(entry) for entry in value]

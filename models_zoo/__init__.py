@@ -7,7 +7,10 @@ from fer_bench.types import ModelCard
 from models_zoo import (
     ad_corre,
     avce,
+    cage,
+    dan,
     ddamfn,
+    efficientface,
     emonet,
     emotiefflib,
     face_api,
@@ -15,7 +18,10 @@ from models_zoo import (
     human_emotion,
     libreface,
     mini_xception,
+    poster_v2,
     pyemotion,
+    rmn,
+    scn,
     what_the_face,
 )
 
@@ -35,6 +41,12 @@ for _card in (
     *avce.CARDS,
     *libreface.CARDS,
     *ad_corre.CARDS,
+    *dan.CARDS,
+    *poster_v2.CARDS,
+    *efficientface.CARDS,
+    scn.CARD,
+    rmn.CARD,
+    *cage.CARDS,
 ):
     MODELS.register(_card.name, _card)
 

@@ -72,16 +72,21 @@ def read_tfjs(manifest: Path, shard: Path) -> Weights:
 
 def read_torch(path: Path, key: str | None = None) -> Weights:
     """The state dict of a torch.save file, or its entry `key`; only plain tensors are unpickled."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"{path} cannot be read as plain PyTorch weights: {reason}") from error
+    content = unpickled(path)
     state = content.get(key) if key is not None and isinstance(content, dict) else content
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         what = "a state dict" if key is None else f"a state dict under '{key}'"
         raise ModelError(f"{path} does not hold {what}.")
     return dict(state)
+
+
+def unpickled(path: Path) -> object:
+    """What a torch.save file holds: tensors and plain containers; anything that would run code is a ModelError."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(f"{path} cannot be read as plain PyTorch weights: {reason}") from error
 
 
 def conv(kernel: torch.Tensor) -> torch.Tensor:

@@ -6,10 +6,14 @@ from fer_bench.registry import Registry
 from fer_bench.types import ModelCard
 from models_zoo import (
     ad_corre,
+    arm,
     avce,
+    caf,
     cage,
     dan,
     ddamfn,
+    dmue,
+    eac,
     efficientface,
     emonet,
     emotiefflib,
@@ -17,10 +21,12 @@ from models_zoo import (
     facemood,
     human_emotion,
     libreface,
+    ma_net,
     mini_xception,
     poster_v2,
     pyemotion,
     rmn,
+    rul,
     scn,
     what_the_face,
 )
@@ -47,6 +53,12 @@ for _card in (
     scn.CARD,
     rmn.CARD,
     *cage.CARDS,
+    *ma_net.CARDS,
+    rul.CARD,
+    arm.CARD,
+    dmue.CARD,
+    eac.CARD,
+    *caf.CARDS,
 ):
     MODELS.register(_card.name, _card)
 

@@ -1,4 +1,4 @@
-"""Families whose weights the user brings: built from files in the public layouts and attacked."""
+"""Families whose weights the user brings, and CAF and ELIM: built from files in the public layouts and attacked."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ ARCHITECTURES = {
     "poster-v2-rafdb": ("poster-v2-rafdb", "trained"),
     "cage-affectnet7": ("cage-affectnet7", None),
     "cage-affectnet8-va": ("cage-affectnet8", None),
+    "ma-net-rafdb": ("ma-net-rafdb", "trained"),
+    "rul-rafdb": ("rul-rafdb", "with a last layer apart"),
+    "arm-rafdb": ("arm-rafdb", "model_state_dict"),
+    "dmue-affectnet8": ("dmue-affectnet8", None),
+    "eac-rafdb": ("eac-rafdb", None),
+    "caf": ("caf", "parts"),
+    "elim": ("elim", "parts"),
 }
 #: The other cards of the families, which differ in the number of classes, in normalisation or in the task alone.
 RELATIVES = {
@@ -41,6 +48,8 @@ RELATIVES = {
     "poster-v2-affectnet8": "poster-v2-affectnet8",
     "cage-affectnet7-va": "cage-affectnet7",
     "cage-affectnet8": "cage-affectnet8",
+    "ma-net-affectnet7": "ma-net-rafdb",
+    "ma-net-affectnet8": "ma-net-rafdb",
 }
 BROUGHT = [card.name for card in MODELS if any(isinstance(file, UserFile) for file in card.files)]
 
@@ -50,19 +59,31 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A card and its model, built from a seeded file as its authors would have saved it."""
     definition, layout = ARCHITECTURES[request.param]
     card = MODELS.get(request.param)
-    path = tmp_path_factory.mktemp("weights") / "weights.pth"
     state = seeded(shapes(definition))
     with pytest.MonkeyPatch.context() as monkeypatch:
-        save(state, layout, path, monkeypatch)
-        model = card.build([path]).requires_grad_(False)
+        paths = save(state, layout, tmp_path_factory.mktemp("weights"), monkeypatch)
+        model = card.build(paths).requires_grad_(False)
     return card, model
 
 
-def save(state: State, layout: str | None, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def save(state: State, layout: str | None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files of one model, as its authors' scripts write them."""
+    path = folder / "weights.pth"
     if layout == "trained":
         save_as_trained(state, path, monkeypatch)
+    elif layout == "with a last layer apart":
+        last = {name.removeprefix("fc."): value for name, value in state.items() if name.startswith("fc.")}
+        rest = {name: value for name, value in state.items() if not name.startswith("fc.")}
+        torch.save({"model_state_dict": rest, "fc_state_dict": last}, path)
+    elif layout == "parts":
+        parts = list(dict.fromkeys(name.partition(".")[0] for name in state))
+        for part in parts:
+            own = {name.partition(".")[2]: value for name, value in state.items() if name.startswith(f"{part}.")}
+            torch.save(own, folder / f"{part}.t7")
+        return [folder / f"{part}.t7" for part in parts]
     else:
         torch.save(state if layout is None else {"iter": 5, layout: state}, path)
+    return [path]
 
 
 # -------------------------------------------------------------------------------------------------------- cards
@@ -82,7 +103,7 @@ def test_a_card_says_what_is_known_and_what_is_not(name: str) -> None:
 
 
 def test_every_card_is_built_here() -> None:
-    assert {*ARCHITECTURES, *RELATIVES} == set(BROUGHT)
+    assert {*ARCHITECTURES, *RELATIVES} == {*BROUGHT, "caf", "elim"}
 
 
 # ------------------------------------------------------------------------------------------------------- models
@@ -142,7 +163,11 @@ def test_clamped_values_stay_in_range_and_keep_their_gradient() -> None:
 @pytest.mark.parametrize("name", RELATIVES)
 def test_a_relative_is_built_from_its_own_definition(name: str, tmp_path: Path) -> None:
     card = MODELS.get(name)
-    torch.save(seeded(shapes(RELATIVES[name])), tmp_path / "weights.pth")
+    tensors = shapes(RELATIVES[name])
+    if name == "ma-net-affectnet8":
+        for head in ("fc_1", "fc_2"):
+            tensors |= {f"{head}.weight": [8, 512], f"{head}.bias": [8]}
+    torch.save(seeded(tensors), tmp_path / "weights.pth")
     model = card.build([tmp_path / "weights.pth"])
     assert sum(parameter.numel() for parameter in model.parameters()) == card.parameters
     with torch.no_grad():
@@ -150,13 +175,15 @@ def test_a_relative_is_built_from_its_own_definition(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_checkpoint_that_does_not_fit_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
-    definition, _ = ARCHITECTURES[name]
+def test_a_checkpoint_that_does_not_fit_is_refused_in_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definition, layout = ARCHITECTURES[name]
     tensors = shapes(definition)
-    first, *_, last = (tensor for tensor in tensors if tensor.endswith(("weight", "bias")))
+    first, second, *_ = (tensor for tensor in tensors if tensor.endswith(("weight", "bias")))
     tensors[first] = [*tensors[first], 1]
-    del tensors[last]
-    torch.save(seeded(tensors), tmp_path / "weights.pth")
+    del tensors[second]
+    paths = save(seeded(tensors), layout, tmp_path, monkeypatch)
     with pytest.raises(ModelError, match="2 tensors do not fit") as caught:
-        MODELS.get(name).build([tmp_path / "weights.pth"])
+        MODELS.get(name).build(paths)
     assert "\n" not in str(caught.value)

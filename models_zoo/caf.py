@@ -112,8 +112,8 @@ def build_elim(paths: Sequence[Path]) -> nn.Module:
 
 _INPUT = "256x256 RGB, central 224x224, normalised as for ImageNet"
 _DEMO = (
-    "The files are those of the authors' real-time demo, which cuts the face itself, stretches its values to 0..255 and "
-    "{}; their evaluation of data sets, followed here, does not."
+    "The files are those of the authors' real-time demo, which cuts the face itself, stretches its values to 0..255 "
+    "and {}; their evaluation of data sets, followed here, does not."
 )
 _UNPUBLISHED = "No result of these files is stated."
 

@@ -51,14 +51,12 @@ class SpatialGate(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.spatial = nn.Module()
-        self.spatial.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
-        self.spatial.bn = nn.BatchNorm2d(1)
+        self.spatial = nn.ModuleDict({"conv": nn.Conv2d(2, 1, 7, padding=3, bias=False), "bn": nn.BatchNorm2d(1)})
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The weighted features, in the same shape."""
         pooled = torch.cat([x.amax(dim=1, keepdim=True), x.mean(dim=1, keepdim=True)], dim=1)
-        return x * torch.sigmoid(self.spatial.bn(self.spatial.conv(pooled)))
+        return x * torch.sigmoid(self.spatial["bn"](self.spatial["conv"](pooled)))
 
 
 class CBAM(nn.Module):
@@ -75,12 +73,16 @@ class CBAM(nn.Module):
         return result
 
 
-class AttentionBlock(BasicBlock):
+class AttentionBlock(nn.Module):
     """A residual block of ResNet with CBAM before the addition."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, downsample: nn.Module | None = None) -> None:
-        super().__init__(inputs, outputs, stride, downsample)
+        super().__init__()
+        self.conv1 = _conv3x3(inputs, outputs, stride)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = _conv3x3(outputs, outputs)
         self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample = downsample
         self.cbam = CBAM(outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -99,18 +101,18 @@ class MultiScaleBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, downsample: nn.Module | None = None) -> None:
         super().__init__()
-        self.width = outputs // 4
+        width = outputs // 4
         self.conv1 = _conv3x3(inputs, outputs, stride)
         self.bn1 = nn.BatchNorm2d(outputs)
         for chain in (1, 2):
             for quarter in (1, 2, 3, 4):
-                self.add_module(f"conv{chain}_2_{quarter}", _conv3x3(self.width, self.width))
-                self.add_module(f"bn{chain}_2_{quarter}", nn.BatchNorm2d(self.width))
+                self.add_module(f"conv{chain}_2_{quarter}", _conv3x3(width, width))
+                self.add_module(f"bn{chain}_2_{quarter}", nn.BatchNorm2d(width))
         self.downsample = downsample
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`(batch, inputs, h, w)` -> `(batch, outputs, h / stride, w / stride)`."""
-        quarters = F.relu(self.bn1(self.conv1(x))).split(self.width, dim=1)
+        quarters = F.relu(self.bn1(self.conv1(x))).chunk(4, dim=1)
         y = self._chain(1, quarters, (1, 2, 3, 4)) + self._chain(2, quarters, (4, 3, 2, 1))
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
@@ -124,7 +126,7 @@ class MultiScaleBlock(nn.Module):
         return torch.cat([answers[number] for number in sorted(answers)], dim=1)
 
 
-Block = type[BasicBlock] | type[MultiScaleBlock]
+Block = type[BasicBlock] | type[AttentionBlock] | type[MultiScaleBlock]
 
 
 def _layer(block: Block, inputs: int, outputs: int, stride: int) -> nn.Sequential:

@@ -6,6 +6,7 @@ from fer_bench.registry import Registry
 from fer_bench.types import ModelCard
 from models_zoo import (
     ad_corre,
+    apvit,
     arm,
     avce,
     caf,
@@ -58,6 +59,7 @@ for _card in (
     arm.CARD,
     dmue.CARD,
     eac.CARD,
+    apvit.CARD,
     *caf.CARDS,
 ):
     MODELS.register(_card.name, _card)

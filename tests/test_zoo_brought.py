@@ -34,6 +34,7 @@ ARCHITECTURES = {
     "arm-rafdb": ("arm-rafdb", "model_state_dict"),
     "dmue-affectnet8": ("dmue-affectnet8", None),
     "eac-rafdb": ("eac-rafdb", None),
+    "apvit-rafdb": ("apvit-rafdb", "state_dict"),
     "caf": ("caf", "parts"),
     "elim": ("elim", "parts"),
 }
@@ -100,6 +101,11 @@ def test_a_card_says_what_is_known_and_what_is_not(name: str) -> None:
     else:
         assert set(card.classes) <= set(EXPRESSIONS)
         assert len(set(card.classes)) == len(card.classes) in (7, 8)
+
+
+def test_the_page_of_the_zoo_names_every_card() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "zoo.md").read_text(encoding="utf-8")
+    assert [name for name in MODELS.names() if f"`{name}`" not in page] == []
 
 
 def test_every_card_is_built_here() -> None:

@@ -89,7 +89,7 @@ class PoolingBlock(nn.Module):
 
 
 class PoolingTransformer(nn.Module):
-    """`(batch, 256, 14, 14)` -> the class token `(batch, 768)`; the weakest features are dropped first (the paper's APP)."""
+    """`(batch, 256, 14, 14)` -> the class token `(batch, 768)`; the weakest features go first (the paper's APP)."""
 
     def __init__(self) -> None:
         super().__init__()

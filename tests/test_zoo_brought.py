@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,23 +21,40 @@ from fer_bench.types import ModelCard, UserFile
 from models_zoo import MODELS
 from models_zoo.addressed import clamped
 
-#: One card of each architecture: the public definition it is held against, and how its authors save.
+
+@dataclass(frozen=True)
+class Case:
+    """A card, the public definition that it is held against, and how its authors save.
+
+    `gain` keeps the seeded network's answers of ordinary size and dependent on the image.
+    """
+
+    card: str
+    definition: str
+    layout: str | None
+    gain: float
+
+
+#: One card of each architecture.
 ARCHITECTURES = {
-    "dan-rafdb": ("dan-rafdb", "model_state_dict"),
-    "scn-rafdb": ("scn-rafdb", "model_state_dict"),
-    "rmn": ("rmn", "net"),
-    "efficientface-rafdb": ("efficientface-rafdb", "trained"),
-    "poster-v2-rafdb": ("poster-v2-rafdb", "trained"),
-    "cage-affectnet7": ("cage-affectnet7", None),
-    "cage-affectnet8-va": ("cage-affectnet8", None),
-    "ma-net-rafdb": ("ma-net-rafdb", "trained"),
-    "rul-rafdb": ("rul-rafdb", "with a last layer apart"),
-    "arm-rafdb": ("arm-rafdb", "model_state_dict"),
-    "dmue-affectnet8": ("dmue-affectnet8", None),
-    "eac-rafdb": ("eac-rafdb", None),
-    "apvit-rafdb": ("apvit-rafdb", "state_dict"),
-    "caf": ("caf", "parts"),
-    "elim": ("elim", "parts"),
+    case.card: case
+    for case in (
+        Case("dan-rafdb", "dan-rafdb", "model_state_dict", 1.5),
+        Case("scn-rafdb", "scn-rafdb", "model_state_dict", 4),
+        Case("rmn", "rmn", "net", 4),
+        Case("efficientface-rafdb", "efficientface-rafdb", "trained", 6),
+        Case("poster-v2-rafdb", "poster-v2-rafdb", "trained", 2),
+        Case("cage-affectnet7", "cage-affectnet7", None, 2),
+        Case("cage-affectnet8-va", "cage-affectnet8", None, 2),
+        Case("ma-net-rafdb", "ma-net-rafdb", "trained", 4),
+        Case("rul-rafdb", "rul-rafdb", "with a last layer apart", 3),
+        Case("arm-rafdb", "arm-rafdb", "model_state_dict", 3),
+        Case("dmue-affectnet8", "dmue-affectnet8", None, 4),
+        Case("eac-rafdb", "eac-rafdb", None, 4),
+        Case("apvit-rafdb", "apvit-rafdb", "state_dict", 2),
+        Case("caf", "caf", "parts", 1),
+        Case("elim", "elim", "parts", 1),
+    )
 }
 #: The other cards of the families, which differ in the number of classes, in normalisation or in the task alone.
 RELATIVES = {
@@ -58,11 +76,11 @@ BROUGHT = [card.name for card in MODELS if any(isinstance(file, UserFile) for fi
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelCard, nn.Module]:
     """A card and its model, built from a seeded file as its authors would have saved it."""
-    definition, layout = ARCHITECTURES[request.param]
-    card = MODELS.get(request.param)
-    state = seeded(shapes(definition))
+    case = ARCHITECTURES[request.param]
+    card = MODELS.get(case.card)
+    state = seeded(shapes(case.definition), case.gain)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        paths = save(state, layout, tmp_path_factory.mktemp("weights"), monkeypatch)
+        paths = save(state, case.layout, tmp_path_factory.mktemp("weights"), monkeypatch)
         model = card.build(paths).requires_grad_(False)
     return card, model
 
@@ -134,7 +152,7 @@ def test_a_model_takes_gray_and_colour_of_any_size(built: tuple[ModelCard, nn.Mo
         assert answer.shape == (1, len(card.classes))
         assert answer.isfinite().all()
     torch.testing.assert_close(answers[0], answers[1], rtol=1e-3, atol=1e-3)
-    assert not torch.allclose(answers[0], answers[2])
+    assert (answers[0] - answers[2]).abs().max() > 5e-3 * answers[0].abs().max()
 
 
 def test_one_step_of_pgd(built: tuple[ModelCard, nn.Module]) -> None:
@@ -149,8 +167,8 @@ def test_one_step_of_pgd(built: tuple[ModelCard, nn.Module]) -> None:
         return
     with torch.no_grad():
         label = model(images).argmax(1)
-    attack = ATTACKS.get("pgd")
-    spec = attack.spec({"steps": "1"}, 8 / 255)
+    attack = ATTACKS.get("pgd")  # at a budget at which its random start fools nobody, so that the step is made
+    spec = attack.spec({"steps": "1"}, 0.01 / 255)
     result = evaluate_shard(model, Shard(images, label, ("a",)), spec, attack.program, draw_seed=0).result
     assert result.verdicts[0].clean_right
     assert result.backward_rows == 1
@@ -184,12 +202,12 @@ def test_a_relative_is_built_from_its_own_definition(name: str, tmp_path: Path) 
 def test_a_checkpoint_that_does_not_fit_is_refused_in_one_line(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    definition, layout = ARCHITECTURES[name]
-    tensors = shapes(definition)
+    case = ARCHITECTURES[name]
+    tensors = shapes(case.definition)
     first, second, *_ = (tensor for tensor in tensors if tensor.endswith(("weight", "bias")))
     tensors[first] = [*tensors[first], 1]
     del tensors[second]
-    paths = save(seeded(tensors), layout, tmp_path, monkeypatch)
+    paths = save(seeded(tensors), case.layout, tmp_path, monkeypatch)
     with pytest.raises(ModelError, match="2 tensors do not fit") as caught:
         MODELS.get(name).build(paths)
     assert "\n" not in str(caught.value)

@@ -26,8 +26,8 @@ AFFECTNET_7_VALIDATION = 3500
 AFFECTNET_8_VALIDATION = 3999
 
 NOT_SEEN = (
-    f"{UNSEEN} the authors' file lies on a cloud drive and could not be had where this was written, so "
-    "neither its layout nor the stated accuracy was verified; measure the clean accuracy before anything else."
+    f"{UNSEEN} no checkpoint of the authors could be had where this was written, so neither its layout nor the stated "
+    "accuracy was verified; measure the clean accuracy before anything else."
 )
 
 #: The entries under which training scripts put the state dict.

@@ -39,6 +39,8 @@ def seeded(tensors: Mapping[str, Sequence[int]], gain: float = 1.0) -> State:
         start = i * 977 % 50_000
         if kind == "num_batches_tracked":
             state[name] = torch.tensor(3)
+        elif kind == "relative_position_index":  # rows of a bias table, of which the smallest has 169
+            state[name] = torch.arange(math.prod(shape)).view(list(shape)) % 169
         elif len(shape) >= 2:
             fan = math.prod(shape[1:])
             values = _NOISE[start : start + fan + 7 * shape[0]] * (12 * gain / fan) ** 0.5

@@ -130,7 +130,7 @@ def test_a_card_says_what_is_known_and_what_is_not(name: str) -> None:
 
 def test_no_two_files_are_taken_for_one_another() -> None:
     blobs = {(file.url, file.blob) for name in ADDRESSED for file in MODELS.get(name).files}
-    assert len({url for url, _ in blobs}) == len({blob for _, blob in blobs}) == len(blobs) == 21
+    assert len({url for url, _ in blobs}) == len({blob for _, blob in blobs}) == len(blobs) == 26
 
 
 def test_one_network_for_two_tasks_is_one_file_and_two_models() -> None:

@@ -149,21 +149,20 @@ def _architecture(fields: _Fields, classes: int) -> tuple[Input, Callable[[Seque
     if len(fields.tables("file")) != 1:
         raise fields.wrong("[[file]]", "one file of weights")
     if kind == "timm":
-        given = parse_input(fields.text("input", "")) if fields.has("input") else timm_model.wanted_input(architecture)
         timm_model.check_name(architecture)
+        wanted = parse_input(fields.text("input")) if fields.has("input") else timm_model.wanted_input(architecture)
 
         def build(paths: Sequence[Path]) -> nn.Module:
             network = timm_model.create(architecture, classes)
             fill(network, read_checkpoint(paths[0]))
-            return Prepared(network, given)
+            return Prepared(network, wanted)
 
-        return given, build
+        return wanted, build
+    read = {"onnx": read_onnx, "torchscript": read_torchscript}.get(name)
+    if read is None:
+        raise fields.wrong("architecture", "timm:NAME, onnx or torchscript (a shared card holds no code)")
     given = parse_input(fields.text("input"))
-    if name == "onnx":
-        return given, lambda paths: Prepared(read_onnx(paths[0]), given)
-    if name == "torchscript":
-        return given, lambda paths: Prepared(read_torchscript(paths[0]), given)
-    raise fields.wrong("architecture", "timm:NAME, onnx or torchscript (a shared card holds no code)")
+    return given, lambda paths: Prepared(read(paths[0]), given)
 
 
 def _file(fields: _Fields, table: dict[str, Any]) -> CardFile:

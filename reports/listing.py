@@ -34,7 +34,9 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     written = list(rows)
     longest = max((len(row[0]) for row in written), default=0)
     for number, title in enumerate(header):
-        table.add_column(title, overflow="fold", min_width=min(longest, _NAME_WIDTH) if number == 0 else None)
+        table.add_column(
+            title, overflow="fold", min_width=max(len(title), min(longest, _NAME_WIDTH) if number == 0 else 0)
+        )
     for row in written:
         table.add_row(*(cell.replace("[", "\\[") for cell in row))
     return _render(table)

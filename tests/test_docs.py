@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -24,11 +26,24 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("number", range(2))
-def test_the_readmes_python_runs_as_it_stands(tmp_path, number):
-    (tmp_path / "example.py").write_text(blocks(ROOT / "README.md", "python")[number], encoding="utf-8")
+def test_the_readmes_python_runs_as_it_stands(tmp_path):
+    (tmp_path / "example.py").write_text(blocks(ROOT / "README.md", "python")[0], encoding="utf-8")
     done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "results-readme" / "report.html").is_file()
+
+
+@pytest.mark.network
+def test_the_readmes_own_model_is_benchmarked_by_the_readmes_command(tmp_path):
+    text = blocks(ROOT / "README.md", "python")[1]
+    assert len([line for line in text.splitlines() if line.strip()]) <= 20
+    (tmp_path / "my_file.py").write_text(text, encoding="utf-8")
+    (line,) = [line for line in commands() if "my_file.py:build," in line]
+    words = [sys.executable, "-m", "fer_bench.cli", *shlex.split(line)[1:]]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "my_file:build+jpeg75" in done.stdout
     assert (tmp_path / "results-readme" / "report.html").is_file()
 
 

@@ -178,6 +178,8 @@ def run(
     Columns: model, task, data, n, clean_accuracy, robust_accuracy[ATTACK@EPS] ..., worst_case[NORM@EPS] ...;
     fractions, NaN where not measured. Raises FerBenchError with one line for whatever cannot be used.
     """
+    if skipped := left_out(models):
+        print(skipped, file=sys.stderr)
     done = run_cells(
         models,
         attacks,

@@ -13,7 +13,8 @@ from toys import CLASSES, SmallConvToy, seeded, toy_card, toy_data
 from attacks import ATTACKS
 from fer_bench import chance
 from fer_bench.errors import UsageError
-from fer_bench.evaluate import Shard, evaluate_shard
+from fer_bench.evaluate import evaluate_shard
+from fer_bench.shards import Shard
 from models_zoo import defences
 from models_zoo.choose import find_model
 from models_zoo.defences import DEFENCES, Defended, defended, split_defences
@@ -124,6 +125,46 @@ def test_a_random_variant_answers_with_the_mean_of_its_probabilities() -> None:
             judged = variant(images).softmax(1)
     torch.testing.assert_close(ours, torch.stack(each).mean(0), rtol=1e-4, atol=1e-5)
     assert not torch.allclose(judged, ours, atol=1e-4)
+
+
+class Listening(SmallConvToy):
+    """Remembers, for every query, whether it is being judged and whether a gradient is wanted."""
+
+    def __init__(self) -> None:
+        super().__init__(SIDE)
+        self.heard: list[tuple[bool, bool]] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.heard.append((chance.judging(), torch.is_grad_enabled()))
+        return super().forward(images)
+
+
+def test_clean_predictions_and_verdicts_are_judged_and_an_attacks_queries_are_not() -> None:
+    model = Listening()
+    assert fooled(model) > 0
+    judged = [number for number, (judging, _) in enumerate(model.heard) if judging]
+    last = len(model.heard) - 1
+    assert judged[0] == 0
+    assert {last, last - 1} <= set(judged)  # the image and its 8-bit form
+    assert not any(judging and gradient for judging, gradient in model.heard)
+    assert sum(gradient for _, gradient in model.heard) >= 1
+    assert not all(judging for judging, _ in model.heard[1:-2])
+
+
+def test_a_random_variants_verdicts_do_not_depend_on_the_batch() -> None:
+    model = load(defended(toy_card(build=lambda: SmallConvToy(SIDE)), ["randresize"])).double()
+    images = DATA.images[:5].double()
+    with torch.no_grad(), chance.verdict():
+        labels = model(images).argmax(1)
+    attack = ATTACKS.get("pgd")
+    spec = attack.spec({"steps": "3"}, 6 / 255)
+    shards = [(0, 5)], [(0, 2), (2, 5)], [(4, 5), (0, 4)]
+    outcomes = []
+    for split in shards:
+        parts = [Shard(images[a:b], labels[a:b], DATA.ids[a:b]) for a, b in split]
+        found = [v for part in parts for v in evaluate_shard(model, part, spec, attack.program, 1).result.verdicts]
+        outcomes.append({v.sample: (v.fooled, v.norm, v.first_query) for v in found})
+    assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
 # ------------------------------------------------------------------------------------------- weak is shown to be weak

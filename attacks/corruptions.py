@@ -259,25 +259,25 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     ),
     "pixelate": Corruption("Coarse pixels", ((_pixelate, _PIXELATE),)),
     "jpeg": Corruption("JPEG compression", ((_jpeg, _levels(25, 18, 15, 10, 7)),)),
-    "mixture-bright": _mixture(
+    "mix-bright": _mixture(
         "Brighter, less contrast", (_brightness, _PLUS, (1, 2, 2, 2, 3)), (_contrast, _FADE, (1, 1, 2, 3, 4))
     ),
-    "mixture-dark": _mixture(
+    "mix-dark": _mixture(
         "Darker, less contrast", (_brightness, _MINUS, (1, 2, 2, 2, 3)), (_contrast, _FADE, (1, 1, 2, 3, 4))
     ),
-    "mixture-noise-dark": _mixture(
+    "mix-noise-dark": _mixture(
         "Gaussian noise, darker, less contrast",
         (_gaussian_noise, _NOISE, (1, 2, 2, 3, 3)),
         (_brightness, _MINUS, (1, 2, 2, 2, 2)),
         (_contrast, _FADE, (1, 1, 2, 3, 4)),
     ),
-    "mixture-motion-dark": _mixture(
+    "mix-motion-dark": _mixture(
         "Motion blur, darker, less contrast",
         (_motion_blur, _MOTION, (2, 3, 4, 5, 5)),
         (_brightness, _MINUS, (1, 1, 2, 2, 2)),
         (_contrast, _FADE, (1, 1, 2, 1, 3)),
     ),
-    "mixture-pixelate-dark": _mixture(
+    "mix-pixel-dark": _mixture(
         "Coarse pixels, darker, less contrast",
         (_pixelate, _PIXELATE, (1, 2, 3, 4, 4)),
         (_brightness, _MINUS, (1, 2, 2, 2, 3)),

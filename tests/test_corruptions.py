@@ -10,7 +10,7 @@ from PIL import Image
 
 from attacks.corruptions import CORRUPTIONS, LEVELS, corrupt
 
-RANDOM = {"motion-blur", "gaussian-noise", "shot-noise", "spatter", "mixture-noise-dark", "mixture-motion-dark"}
+RANDOM = {"motion-blur", "gaussian-noise", "shot-noise", "spatter", "mix-noise-dark", "mix-motion-dark"}
 BLURS = ("gaussian-blur", "defocus-blur", "zoom-blur", "motion-blur")
 
 
@@ -70,7 +70,7 @@ def test_only_the_random_kinds_change_with_the_generator(name):
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_a_gray_picture_in_three_channels_becomes_what_it_becomes_in_one(name):
     """But for noise, which is drawn per channel, and for the colours of water and mud and of JPEG."""
-    if name in ("gaussian-noise", "shot-noise", "mixture-noise-dark", "spatter", "jpeg"):
+    if name in ("gaussian-noise", "shot-noise", "mix-noise-dark", "spatter", "jpeg"):
         return
     gray = scene()
     colour = made(name, np.repeat(gray, 3, 2), 3)
@@ -178,11 +178,11 @@ def test_motion_smears_along_one_line():
 def test_a_mixture_is_its_parts_in_order():
     image = scene(channels=3)
     parts = {
-        "mixture-bright": (("brightness-plus", 2), ("contrast-minus", 2)),
-        "mixture-dark": (("brightness-minus", 2), ("contrast-minus", 2)),
-        "mixture-noise-dark": (("gaussian-noise", 2), ("brightness-minus", 2), ("contrast-minus", 2)),
-        "mixture-motion-dark": (("motion-blur", 4), ("brightness-minus", 2), ("contrast-minus", 2)),
-        "mixture-pixelate-dark": (("pixelate", 3), ("brightness-minus", 2), ("contrast-minus", 2)),
+        "mix-bright": (("brightness-plus", 2), ("contrast-minus", 2)),
+        "mix-dark": (("brightness-minus", 2), ("contrast-minus", 2)),
+        "mix-noise-dark": (("gaussian-noise", 2), ("brightness-minus", 2), ("contrast-minus", 2)),
+        "mix-motion-dark": (("motion-blur", 4), ("brightness-minus", 2), ("contrast-minus", 2)),
+        "mix-pixel-dark": (("pixelate", 3), ("brightness-minus", 2), ("contrast-minus", 2)),
     }
     for name, steps in parts.items():
         generator, expected = np.random.default_rng(1), image

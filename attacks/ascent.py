@@ -17,8 +17,13 @@ def gradient(observer: Observer, images: torch.Tensor, labels: torch.Tensor) -> 
     """
     images = images.detach().requires_grad_()
     with torch.enable_grad():
-        loss = F.cross_entropy(observer(images).double(), labels, reduction="sum")
-        (found,) = torch.autograd.grad(loss, images)
+        return ascent_of(observer, images, images, labels)
+
+
+def ascent_of(observer: Observer, images: torch.Tensor, variable: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """As `gradient`, of the `variable` that the `images` were made of."""
+    loss = F.cross_entropy(observer(images).double(), labels, reduction="sum")
+    (found,) = torch.autograd.grad(loss, variable)
     return found if observer.targets is None else -found
 
 

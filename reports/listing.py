@@ -28,10 +28,10 @@ def _render(table: Table) -> str:
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A plain table; text is taken literally."""
+    """A plain table; text is taken literally. The first column, a name that may be copied, is not broken."""
     table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
-    for title in header:
-        table.add_column(title, overflow="fold")
+    for number, title in enumerate(header):
+        table.add_column(title, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(cell.replace("[", "\\[") for cell in row))
     return _render(table)

@@ -22,8 +22,8 @@ from fer_bench.evaluate import evaluate_shard
 from fer_bench.observer import Observer
 from fer_bench.shards import Goal
 
-#: The cards that are tested in closed form here and not in test_attacks.py.
-OF_FACES = {"fgsm-cam", "pgd-cam", "pyramid-cam", "pyramid", "pgd-low", "pgd-high", *CORRUPTIONS}
+#: The cards whose closed forms are here and in test_warp.py and test_universal.py, not in test_attacks.py.
+OF_FACES = {"fgsm-cam", "pgd-cam", "pyramid-cam", "pyramid", "pgd-low", "pgd-high", "warp", "universal", *CORRUPTIONS}
 
 # ------------------------------------------------------------------------------------------ class-activation-map masks
 

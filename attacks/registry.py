@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from attacks import autoattack, cam, ccc, cw, frequency, gradient, pyramid, severity, universal, warp
+from attacks import autoattack, cam, ccc, cw, frequency, gradient, hopskipjump, pyramid, severity, universal, warp
 from attacks.card import AttackCard
 from fer_bench.registry import Registry
 
 #: Every attack by name; third-party packages add theirs through the entry-point group "ferbench.attacks".
 ATTACKS: Registry[AttackCard] = Registry("attack", "ferbench.attacks")
 
-for _module in (gradient, autoattack, cw, ccc, cam, pyramid, frequency, universal, warp, severity):
+for _module in (gradient, autoattack, cw, ccc, cam, pyramid, frequency, universal, warp, hopskipjump, severity):
     for _card in _module.CARDS:
         ATTACKS.register(_card.name, _card)
 

@@ -116,7 +116,7 @@ def test_what_a_card_says_of_rows_and_freezing_is_what_its_program_asks_for(name
     if card.fit is not None:
         return  # its rows are the engine's business, its queries one proposal each
     model = with_feature_map(name, TwoWays())
-    settings = {p.name: 2 for p in card.parameters if p.name in ("steps", "queries")}
+    settings = {p.name: max(2, int(p.low or 0)) for p in card.parameters if p.name in ("steps", "queries")}
     eps = None if card.minimum_norm else 1 if card.norms == ("severity",) else 1e-6
     judge(model, shard_of(model, toy_images(2).double()), name, eps, **settings)
     assert asked == {(card.rows, card.freeze)}

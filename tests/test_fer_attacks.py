@@ -22,8 +22,19 @@ from fer_bench.evaluate import evaluate_shard
 from fer_bench.observer import Observer
 from fer_bench.shards import Goal
 
-#: The cards whose closed forms are here and in test_warp.py and test_universal.py, not in test_attacks.py.
-OF_FACES = {"fgsm-cam", "pgd-cam", "pyramid-cam", "pyramid", "pgd-low", "pgd-high", "warp", "universal", *CORRUPTIONS}
+#: The cards whose closed forms are here and in the files of warp, universal and hopskipjump, not in test_attacks.py.
+OF_FACES = {
+    "fgsm-cam",
+    "pgd-cam",
+    "pyramid-cam",
+    "pyramid",
+    "pgd-low",
+    "pgd-high",
+    "warp",
+    "universal",
+    "hopskipjump",
+    *CORRUPTIONS,
+}
 
 # ------------------------------------------------------------------------------------------ class-activation-map masks
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from attacks.card import AttackCard
 from attacks.curves import curve
-from attacks.registry import ATTACKS
+from attacks.registry import ATTACKS, GROUPS
 from attacks.request import AttackRequest, parse_attacks
 from attacks.suites import SUITES, suite_of
 from fer_bench import protocol
@@ -21,7 +21,7 @@ _DERIVED = ("eps", "stages", "levels", "digest")
 
 
 def choose_attacks(text: str | Iterable[str], eps: str | None = None, target: str | None = None) -> list[Attack]:
-    """The attacks of 'all' or of a list such as "pgd(steps=50,eps=4/255),cw,standard", one per budget.
+    """The attacks of 'all', 'corruptions' or of a list such as "pgd(steps=50,eps=4/255),cw,standard", one per budget.
 
     A budget attack or a suite without an eps of its own is run at every budget of `eps` of its norm (protocol v1's
     defaults where None), and a budget attack once more as a security curve where `eps` asks for one; a minimum-norm
@@ -32,7 +32,7 @@ def choose_attacks(text: str | Iterable[str], eps: str | None = None, target: st
     budgets = protocol.parse_eps(eps)
     chosen: dict[tuple[object, ...], Attack] = {}
     for request in parse_attacks(joined):
-        names = ATTACKS.names() if request.name == "all" else [request.name]
+        names = ATTACKS.names() if request.name == "all" else GROUPS.get(request.name, (request.name,))
         if request.name == "all" and request.settings:
             raise UsageError("'all' takes no parameters; name the attack that they are for.")
         for name in names:
@@ -68,7 +68,7 @@ def card_of(name: str) -> tuple[AttackCard, dict[str, str]]:
     if name not in ATTACKS and dash and count.isdigit() and stem in ATTACKS:
         return ATTACKS.get(stem), {"steps": count}
     if name not in ATTACKS:
-        raise unknown_name("attack", name, [*ATTACKS.names(), *SUITES.names()])
+        raise unknown_name("attack", name, [*ATTACKS.names(), *GROUPS, *SUITES.names()])
     return ATTACKS.get(name), {}
 
 
@@ -94,6 +94,8 @@ def _budgeted(request: AttackRequest, budgets: protocol.Budgets) -> list[Attack]
     if "steps" in settings and implied:
         raise UsageError(f"{request.name} and steps={settings['steps']} name two numbers of steps; give one.")
     settings = {**settings, **implied}
+    if card.norms == ("severity",) and "severity" in settings:
+        settings["eps"] = settings.pop("severity")
     if card.minimum_norm or "eps" in settings:
         return [card.attack(settings)]
     norm = card.norm(settings)

@@ -26,6 +26,9 @@ DEFAULT_EPS: tuple[ThreatModel, ...] = (
 )
 
 
+#: Where a run names none, for threats beside the protocol: a warp of one pixel, corruptions of the middle level.
+_BESIDE: dict[Norm, tuple[float, ...]] = {"flow": (1.0,), "severity": (3.0,)}
+
 #: Largest budget of each norm that a run can be asked for.
 _LARGEST: dict[Norm, float] = {"Linf": 1.0, "L2": 1000.0, "L1": 1e6, "L0": 1e6, "flow": 1000.0, "severity": 5.0}
 _EXPECTED = "give numbers such as 2/255,8/255, L2:0.5, or a curve such as 0.25/255:16/255:log8"
@@ -40,8 +43,9 @@ class Budgets:
     curves: tuple[tuple[Norm, tuple[float, ...]], ...] = ()
 
     def of(self, norm: Norm) -> tuple[float, ...]:
-        """The budgets of a norm, in the order asked for."""
-        return tuple(threat.eps for threat in self.threats if threat.norm == norm)
+        """The budgets of a norm, in the order asked for; of a threat beside the protocol its one default otherwise."""
+        asked = tuple(threat.eps for threat in self.threats if threat.norm == norm)
+        return asked or (() if self.curve(norm) else _BESIDE.get(norm, ()))
 
     def curve(self, norm: Norm) -> tuple[float, ...]:
         """The levels of a norm's security curve; empty where none was asked for."""

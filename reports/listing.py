@@ -31,7 +31,7 @@ def _render(table: Table) -> str:
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A plain table; text is taken literally."""
+    """A plain table; text is taken literally. The first column, a name that may be copied, is not broken."""
     table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
     written = list(rows)
     longest = max((len(row[0]) for row in written), default=0)

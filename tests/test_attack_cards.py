@@ -172,10 +172,11 @@ def test_words_are_checked_against_their_choices() -> None:
 @pytest.mark.parametrize("name", ATTACKS.names())
 def test_the_defaults_of_a_card_are_within_its_ranges(name: str) -> None:
     for norm in card(name).norms:
-        spec = card(name).spec({"norm": norm}, None if card(name).minimum_norm else 0.01)
+        eps = None if card(name).minimum_norm else 1.0 if norm in ("L0", "severity") else 0.01
+        spec = card(name).spec({"norm": norm}, eps)
         assert spec.norm == norm
         given = {parameter: str(value) for parameter, value in spec.params if parameter != "eps"}
-        again = card(name).spec({"norm": norm, **given}, None if card(name).minimum_norm else 0.01)
+        again = card(name).spec({"norm": norm, **given}, eps)
         assert again == spec
         assert again.label == spec.label
 

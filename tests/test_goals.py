@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from test_observer import SEED, TwoWays, attack, shard_of
-from toys import CLASSES, LinearToy, SmallConvToy, toy_data, toy_images
+from toys import CLASSES, LinearToy, SmallConvToy, toy_data, toy_images, with_feature_map
 
 import fer_bench
 from attacks import ATTACKS, choose_attacks
@@ -35,12 +35,12 @@ def judge_target(model, shard, name, target, eps=None, target_class=None, **sett
 @pytest.mark.parametrize("name", TARGETED)
 @pytest.mark.parametrize("target", ["least-likely", "random", "happy"])
 def test_a_targeted_attack_reaches_its_class_and_nothing_else_counts(name, target):
-    model = LinearToy().double()
+    model = with_feature_map(name, LinearToy().double())
     shard = shard_of(model, toy_images(24).double())
     eps = None if ATTACKS.get(name).minimum_norm else 0.5 if ATTACKS.get(name).norms[0] == "Linf" else 5.0
     result = judge_target(model, shard, name, target, eps, 3 if target == "happy" else None)
     reached = [v for v in result.verdicts if v.fooled]
-    assert len(reached) > 8
+    assert len(reached) > (2 if name == "pgd-low" else 8)  # few directions are in a band of 8 x 8 pixels
     assert all(v.attacked_prediction == v.target != v.label for v in reached)
     with torch.no_grad():
         logits = model(shard.images)

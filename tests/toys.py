@@ -104,6 +104,25 @@ class SmallConvToy(_Toy):
         return self.gain * self.head(features.flatten(1))
 
 
+class Convolved(nn.Module):
+    """A model behind a convolution that changes nothing, for attacks that look for a feature map."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.conv = nn.Conv2d(1, 1, 1, bias=False, dtype=next(model.parameters()).dtype)
+        nn.init.ones_(self.conv.weight)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model(self.conv(images))
+        return logits
+
+
+def with_feature_map(name: str, model: nn.Module) -> nn.Module:
+    """`model` as the attack of that name needs it."""
+    return Convolved(model) if name.endswith("-cam") else model
+
+
 def toy_images(
     n: int, shape: tuple[int, int, int] = (1, 8, 8), seed: int = 0, low: float = 0.3, high: float = 0.7
 ) -> torch.Tensor:

@@ -91,6 +91,16 @@ for _card in (
             "Each stage attacks what the ones before left standing, pooled over all batches.",
         ),
     ),
+    SuiteCard(
+        name="paper",
+        title="The test-time attacks that FAAT was made against: FGSM, PGD, PyramidAT, and each behind a CAM mask",
+        source="Kim et al., Neurocomputing 584, 127588, 2024, as far as its public traces tell (docs/attacks/fer.md)",
+        stages=(("fgsm", ()), ("fgsm-cam", ()), ("pgd", ()), ("pgd-cam", ()), ("pyramid", ()), ("pyramid-cam", ())),
+        notes=(
+            "The paper's code and text are not public: the list is that of an import in its group's public code, and "
+            "steps and step sizes are this project's.",
+        ),
+    ),
 ):
     SUITES.register(_card.name, _card)
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from timm.layers.mlp import Mlp
 from torch import nn
 
 from fer_bench.types import ModelCard, PublishedAccuracy, UserFile
 from models_zoo.brought import NOT_SEEN, RAF_DB_TEST, compared, read_checkpoint
 from models_zoo.face_backbones import ir_stage, ir_stem
 from models_zoo.preprocessing import imagenet
+from models_zoo.transformer import Mlp
 from models_zoo.weights import fill
 
 _WIDTH = 768

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from timm.layers.mlp import Mlp
-from timm.models.vision_transformer import Block
 from torch import nn
 
 from fer_bench.types import ModelCard, PublishedAccuracy, UserFile
@@ -25,6 +23,7 @@ from models_zoo.brought import (
 )
 from models_zoo.face_backbones import MobileFaceNetFeatures, ir_stage, ir_stem
 from models_zoo.preprocessing import imagenet
+from models_zoo.transformer import Mlp, TransformerBlock
 from models_zoo.weights import fill
 
 #: Of the three scales: side of the map, attention heads, channels.
@@ -125,13 +124,11 @@ class FeedForward(nn.Module):
         return result
 
 
-class TokenBlock(Block):
-    """timm's pre-norm transformer block. `conv` is never used; the checkpoints hold it."""
+class TokenBlock(TransformerBlock):
+    """A transformer block. `conv` is never used; the checkpoints hold it."""
 
     def __init__(self) -> None:
-        super().__init__(_WIDTH, _HEADS, qkv_bias=True)
-        self.norm1 = nn.LayerNorm(_WIDTH, eps=_EPSILON)
-        self.norm2 = nn.LayerNorm(_WIDTH, eps=_EPSILON)
+        super().__init__(_WIDTH, _HEADS)
         self.conv = nn.Conv1d(_TOKENS + 1, _TOKENS + 1, 1)
 
 

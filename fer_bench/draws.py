@@ -2,8 +2,9 @@
 
 Plain torchattacks draws from the global generator, so that the batch a sample happens to be in changes its verdict.
 `KeyedDraws` answers torch's random functions itself while an attack runs: a draw of four dimensions is one image per
-row and is keyed by the row's sample; any other draw (Square's window, a shared transform) is common to all rows and
-keyed by its index alone. Neither depends on batch size, order, sharding or device. It must know no attack.
+row and is keyed by the row's sample (an attack may say that draws of fewer are too); any other draw (Square's window, a
+shared transform) is common to all rows and keyed by its index alone. Neither depends on batch size, order, sharding or
+device. It must know no attack.
 
 The bits are the splitmix64 finaliser (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", OOPSLA
 2014) of a 64-bit counter, computed with torch's wrapping int64 arithmetic, so that CPU and GPU agree bit for bit.
@@ -92,18 +93,27 @@ class KeyedDraws(TorchFunctionMode):
         self.paused = False
         self._stream = 0
         self._index = 0
+        self._row_dimensions: tuple[int, ...] = (4,)
 
-    def begin(self, stream: str, keys: torch.Tensor) -> None:
-        """Starts the named stream at draw 0 for the rows of `keys`: one restart, one target class, one stage."""
+    def begin(self, stream: str, keys: torch.Tensor, row_dimensions: tuple[int, ...] = (4,)) -> None:
+        """Starts the named stream at draw 0 for the rows of `keys`: one restart, one target class, one stage.
+
+        `row_dimensions`: a draw of so many dimensions has one entry per row; any other is shared by all rows.
+        """
         self._stream = key_of(stream)
         self._index = 0
+        self._row_dimensions = row_dimensions
         self.keys = keys
+
+    def seed_of_one(self) -> int:
+        """A seed for the generators that cannot be keyed (numpy's), where the stream runs for one sample alone."""
+        return int(bits(self.seed, self._stream, -1, self.keys[:1], 1)) & ((1 << 63) - 1)
 
     def _words(self, shape: tuple[int, ...], device: torch.device | str | None) -> torch.Tensor:
         index, self._index = self._index, self._index + 1
         where = torch.device("cpu") if device is None else torch.device(device)
         count = math.prod(shape)
-        if len(shape) == 4:
+        if len(shape) in self._row_dimensions:
             if shape[0] != len(self.keys):
                 raise AttackError(
                     f"an attack drew noise for {shape[0]} rows while {len(self.keys)} samples were being attacked; "
@@ -228,6 +238,13 @@ _REFUSED = frozenset(
 )
 
 
+def seed_generators(seed: int) -> None:
+    """Seeds Python's, numpy's and torch's global generators; only inside `isolated_generators`."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
 @contextmanager
 def isolated_generators(seed: int) -> Iterator[None]:
     """Seeds Python's, numpy's and torch's global generators, and restores all of them afterwards, whatever happens.
@@ -237,9 +254,7 @@ def isolated_generators(seed: int) -> Iterator[None]:
     python_state, numpy_state = random.getstate(), np.random.get_state()
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        torch.manual_seed(seed)
+        seed_generators(seed)
         try:
             yield
         finally:

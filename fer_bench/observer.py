@@ -10,14 +10,14 @@ recorded image on the bare model. It must know no particular attack. See docs/de
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from fer_bench.draws import KeyedDraws, key_of
+from fer_bench.draws import KeyedDraws, key_of, seed_generators
 from fer_bench.errors import AttackError
+from fer_bench.recording import Recording
 from fer_bench.shards import Goal, Shard
 from fer_bench.threats import norms, within_region
 from fer_bench.types import AttackSpec, Rows
@@ -30,27 +30,6 @@ AttackCall = Callable[[torch.Tensor, torch.Tensor], "torch.Tensor | None"]
 
 class _Finished(Exception):  # noqa: N818  (it ends an attack, it is not an error)
     """Raised inside an attack's query when no sample is left to fool."""
-
-
-@dataclass
-class Recording:
-    """What an Observer saw, one entry per sample of its batch.
-
-    `images`: best adversarial image so far (the clean one where there is none). `safe_images`: the best whose margin
-    was clear (the fallback of minimum-norm attacks, whose best sits on the boundary). `found`, `safe_found`: whether
-    there is one. `sizes`: size of the perturbation in `images`. `first_query`: forward query, counted from 1, at which
-    the sample first fell (0: never). `forwards`: rows computed for the sample. `backwards`: gradients taken of it while
-    it stood (the one of the query at which it fell is computed too where neighbours still stand, but is nobody's need).
-    """
-
-    images: torch.Tensor
-    safe_images: torch.Tensor
-    found: torch.Tensor
-    safe_found: torch.Tensor
-    sizes: torch.Tensor
-    first_query: torch.Tensor
-    forwards: torch.Tensor
-    backwards: torch.Tensor
 
 
 class Observer(nn.Module):
@@ -95,19 +74,11 @@ class Observer(nn.Module):
         self._cache: torch.Tensor | None = None
         self._queries = torch.zeros(count, dtype=torch.int64, device=device)
         self._rows = torch.arange(count, device=device)
+        self._called = self._rows
         self._mode: Rows = "aligned"
         self._answer_from_cache = False
         self._declared: torch.Tensor | None = None
-        self.recording = Recording(
-            images=images.clone(),
-            safe_images=images.clone(),
-            found=torch.zeros(count, dtype=torch.bool, device=device),
-            safe_found=torch.zeros(count, dtype=torch.bool, device=device),
-            sizes=torch.zeros(count, dtype=torch.float64, device=device),
-            first_query=torch.zeros(count, dtype=torch.int64, device=device),
-            forwards=torch.zeros(count, dtype=torch.int64, device=device),
-            backwards=torch.zeros(count, dtype=torch.int64, device=device),
-        )
+        self.recording = Recording.of_nothing(images)
         self.eval()
 
     def train(self, mode: bool = True) -> Observer:
@@ -134,6 +105,11 @@ class Observer(nn.Module):
         """How far each row of the last query's kind is from success, `(rows,)`: negative where it is reached."""
         return self.goal.at(self._rows).margins(logits)
 
+    @property
+    def clean(self) -> torch.Tensor:
+        """The clean images of the rows of the next query."""
+        return self.images[self._rows]
+
     def proposed(self) -> torch.Tensor:
         """What the attack's set-level stage proposes for the rows of this call, shaped as their images."""
         if self.shard.proposals is None:
@@ -154,25 +130,33 @@ class Observer(nn.Module):
         stream: str = "",
         rows: Rows = "aligned",
         freeze: bool = True,
+        row_draws: tuple[int, ...] = (4,),
     ) -> None:
         """Lets `call(images, labels)` attack every standing sample, and scores the images it returns, if any.
 
         `labels` are the true classes, or for a targeted attack those to reach.
         `stream` names the random draws of this call (a restart, a target class). `rows`: "aligned" (row i of every
-        query is sample i), "shrinking" (rows whose margin reached zero leave, the rest keep their order) or "own"
-        (the call says with `narrow`). `freeze`: fallen samples may be answered from cache during this call.
+        query is sample i), "shrinking" (rows whose margin reached zero leave, the rest keep their order), "own" (the
+        call says with `narrow` or `select`) or "single" (one call for each sample; all rows of its queries are that
+        sample, and numpy's generator is seeded by it). `freeze`: fallen samples may be answered from cache during this
+        call. `row_draws`: numbers of dimensions of the random draws that have one entry per row.
         """
         standing = self.standing()
-        if len(standing) == 0:
-            return
-        self._rows, self._mode = standing, rows
         self._answer_from_cache = freeze and self._may_freeze and not self.spec.minimum_norm
-        self._draws.begin(stream, self._keys[standing])
+        for part in standing[:, None] if rows == "single" else (standing,):
+            if len(part):
+                self._call(call, part, stream, rows, row_draws)
+
+    def _call(self, call: AttackCall, part: torch.Tensor, stream: str, rows: Rows, row_draws: tuple[int, ...]) -> None:
+        self._rows, self._called, self._mode = part, part, rows
+        self._draws.begin(stream, self._keys[part], row_draws)
+        if rows == "single":
+            seed_generators(self._draws.seed_of_one())
         try:
             with self._draws:
-                returned = call(self.images[standing], self.goal.given[standing])
+                returned = call(self.images[part], self.goal.given[part])
             if returned is not None:
-                self._rows, self._mode = standing, "aligned"
+                self._rows, self._mode = part, "aligned"
                 with torch.no_grad():
                     self(returned)
         except _Finished:
@@ -183,6 +167,11 @@ class Observer(nn.Module):
         self._rows = self._rows[keep]
         self._draws.keys = self._keys[self._rows]
 
+    def select(self, rows: torch.Tensor) -> None:
+        """From now on the queries of this call carry the rows numbered `rows` of the images that it was given."""
+        self._rows = self._called[rows]
+        self._draws.keys = self._keys[self._rows]
+
     # ------------------------------------------------------------------------------------------------- a query
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -190,6 +179,8 @@ class Observer(nn.Module):
 
         The model always computes in its own precision (torchattacks.FAB asks in float32 whatever it was given).
         """
+        if self._mode == "single":
+            return self._candidates(images)
         rows = self._rows
         if len(images) != len(rows):
             raise AttackError(
@@ -220,6 +211,29 @@ class Observer(nn.Module):
         if self._mode == "shrinking":
             self.narrow(self.margins(answer.detach()) > 0)
         return answer.to(given)
+
+    def _candidates(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits `(candidates, classes)` for several images of one sample, each of which counts as a query."""
+        one, many = self._rows, self._rows.expand(len(images))
+        given, images = images.dtype, images.to(self.images.dtype)
+        if self.shard.mask is not None:
+            images = within_region(images, self.images[many], self.shard.mask[many])
+        with torch.no_grad():
+            logits = self._ask(images, many)
+        self._remember_width(logits)
+        queries, forwards = int(self._queries[one]), int(self.recording.forwards[one])
+        goal = self.goal.at(many)
+        wanted = goal.reached(logits)
+        if not self._may_freeze:
+            wanted[goal.margins(logits).argmin()] = True
+        for i in wanted.nonzero().flatten().tolist():
+            self._queries[one] = queries + i
+            self._record(images[i : i + 1], logits[i : i + 1], one)
+        self._queries[one] = queries + len(images)
+        self.recording.forwards[one] = forwards + len(images)
+        if not self.spec.minimum_norm and bool(self._done[one]):
+            raise _Finished
+        return logits.to(given)
 
     def _ask(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The bare model's answer as logits; what the model draws itself is not the attack's and is not keyed."""

@@ -42,36 +42,30 @@ def project(
     budget by construction only box and region are imposed.
     """
     delta = within_region(images, clean, mask) - clean
-    if threat.norm == "Linf":
-        delta = delta.clamp(-threat.eps, threat.eps)
-    elif threat.norm == "L2":
-        size = norms(delta, "L2").clamp_min(1e-12)
-        delta = delta * (threat.eps / size).clamp_max(1.0)[:, None, None, None]
-    elif threat.norm == "L1":
-        delta = _l1_ball(delta, threat.eps)
-    elif threat.norm == "L0":
-        delta = _largest_positions(delta, threat.eps)
+    if not threat.by_construction:
+        delta = onto_ball(delta, threat.norm, torch.full_like(delta[:, 0, 0, 0], threat.eps))
     return (clean + delta).clamp(0.0, 1.0)
 
 
-def _l1_ball(delta: torch.Tensor, eps: float) -> torch.Tensor:
-    """Euclidean projection of each row on the L1 ball (Duchi et al., ICML 2008, figure 1)."""
+def onto_ball(delta: torch.Tensor, norm: str, eps: torch.Tensor) -> torch.Tensor:
+    """The nearest perturbations, in L2, of size at most `eps` `(batch,)` in `norm`, the box left aside.
+
+    L1: by sorting (Duchi et al., ICML 2008, figure 1). L0: the floor(eps) positions of largest change, all channels of
+    a position together.
+    """
+    wide = eps[:, None, None, None]
+    if norm == "Linf":
+        return torch.minimum(torch.maximum(delta, -wide), wide)
+    if norm == "L2":
+        return delta * (eps / norms(delta, "L2").clamp_min(1e-12)).clamp_max(1.0)[:, None, None, None]
+    if norm == "L0":
+        strength = delta.square().sum(1).flatten(1)
+        rank = strength.argsort(dim=1, descending=True, stable=True).argsort(1)
+        return delta * (rank < eps.floor()[:, None]).reshape(len(delta), 1, *delta.shape[2:])
     flat = delta.flatten(1)
-    if not eps < float("inf"):
-        return delta
     ordered = flat.abs().sort(1, descending=True).values
-    excess = ordered.cumsum(1) - eps
+    excess = ordered.cumsum(1) - eps[:, None]
     ranks = torch.arange(1, flat.shape[1] + 1, device=flat.device, dtype=flat.dtype)
     last = (ordered * ranks > excess).sum(1, keepdim=True).clamp_min(1)
     threshold = (excess.gather(1, last - 1) / last).clamp_min(0)
     return (flat.sign() * (flat.abs() - threshold).clamp_min(0)).reshape(delta.shape)
-
-
-def _largest_positions(delta: torch.Tensor, eps: float) -> torch.Tensor:
-    """Each row with its floor(eps) pixel positions of largest change; the others get none."""
-    strength = delta.abs().amax(1).flatten(1)
-    if not eps < strength.shape[1]:
-        return delta
-    kept = torch.zeros_like(strength)
-    kept.scatter_(1, strength.topk(int(eps), dim=1).indices, 1.0)
-    return delta * kept.reshape(len(delta), 1, *delta.shape[2:])

@@ -27,7 +27,7 @@ Task = Literal["expression", "va"]
 #: severity: the level of a corruption, 1 to 5. The last two are budgets by construction: no pixel tells them.
 Norm = Literal["Linf", "L2", "L1", "L0", "flow", "severity"]
 NORMS: tuple[Norm, ...] = ("Linf", "L2", "L1", "L0", "flow", "severity")
-Rows = Literal["aligned", "shrinking", "own"]
+Rows = Literal["aligned", "shrinking", "own", "single"]
 Record = Literal["first", "smallest", "largest"]
 ParamValue = int | float | str | bool
 Params = tuple[tuple[str, ParamValue], ...]

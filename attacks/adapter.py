@@ -11,26 +11,43 @@ from typing import Any
 
 import torch
 import torchattacks
+from torch import nn
 
 from fer_bench.observer import Observer
 
 Call = Callable[[torch.Tensor, torch.Tensor], "torch.Tensor | None"]
 
 
-def build(kind: str, observer: Observer, **settings: Any) -> Any:
-    """A fresh torchattacks object of class `kind` that attacks `observer`, in the direction of its goal."""
-    attack = getattr(torchattacks, kind)(observer, **settings)
+def build(kind: str, observer: Observer, shim: nn.Module | None = None, **settings: Any) -> Any:
+    """A fresh torchattacks object of class `kind` that attacks `observer`, in the direction of its goal.
+
+    It asks through `shim` where one is given.
+    """
+    attack = getattr(torchattacks, kind)(shim or observer, **settings)
     if observer.targets is not None:
         attack.set_mode_targeted_by_label(quiet=True)
     attack.set_device(observer.images.device)
     return attack
 
 
-def whole(kind: str, observer: Observer, **settings: Any) -> Call:
+def whole(kind: str, observer: Observer, shim: nn.Module | None = None, **settings: Any) -> Call:
     """The attack's own call: one image in, one image out, row by row."""
 
     def call(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        adversarial: torch.Tensor = build(kind, observer, **settings)(images, labels)
+        adversarial: torch.Tensor = build(kind, observer, shim, **settings)(images, labels)
+        return adversarial
+
+    return call
+
+
+def with_both_labels(kind: str, observer: Observer, **settings: Any) -> Call:
+    """As `whole`, for classes that, when targeted, compare the target with the true label."""
+
+    def call(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        attack = build(kind, observer, **settings)
+        if observer.targets is not None:
+            attack.set_mode_targeted_by_function(lambda images, true: labels, quiet=True)
+        adversarial: torch.Tensor = attack(images, observer.goal.labels[observer.standing()])
         return adversarial
 
     return call

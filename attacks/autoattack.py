@@ -120,6 +120,7 @@ CARDS = (
         backwards="restarts x (steps + 1) x eot",
         program=_apgd_ce,
         regressors="both",
+        masked_by_scale=True,
         rows="aligned",
         draws="per row",
         status="corrected",

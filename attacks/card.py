@@ -28,9 +28,11 @@ class AttackCard:
     `norms`: the norms it serves, the first by default. `targeted`: it can aim at a class. `fit`: its set-level stage.
     `regressors`: whether it serves valence-arousal regression, only with a tolerance, with or without, or nothing else;
     `loss`: what it then raises where nothing else is asked for.
-    `rows`, `freeze`, `record`, `draws`: the design's table (see
-    docs/design/observer.md). `forwards` and `backwards`: per sample that does not fall, in terms of its parameters,
-    K classes. `status`: "ok", or "corrected" with what was wrong and what was done in `notes`.
+    `rows`, `freeze`, `record`, `draws`: the design's table (see docs/design/observer.md). `forwards` and `backwards`:
+    per sample that does not fall, in terms of its parameters, K classes. `masked_by_scale`: it climbs the
+    cross-entropy, whose gradient a model with large logits rounds to zero; no attack of this kind may judge alone.
+    `largest_side`: images with a longer side are refused (0: any). `status`: "ok", "corrected" with what was wrong and
+    what was done in `notes`, or "refused" with the reason there.
     """
 
     name: str
@@ -50,7 +52,9 @@ class AttackCard:
     freeze: bool = True
     record: Record = "first"
     draws: str = "none"
-    status: Literal["ok", "corrected"] = "ok"
+    masked_by_scale: bool = False
+    largest_side: int = 0
+    status: Literal["ok", "corrected", "refused"] = "ok"
     notes: tuple[str, ...] = ()
     version: int = 1
 
@@ -71,6 +75,11 @@ class AttackCard:
     def check(self, spec: AttackSpec, shape: Sequence[int]) -> None:
         """Refuses settings that images of `shape` (channels, height, width) cannot hold. Raises UsageError."""
         pixels = shape[1] * shape[2]
+        if self.largest_side and max(shape[1:]) > self.largest_side:
+            raise UsageError(
+                f"{spec.name} cannot be used on images of {shape[1]}x{shape[2]}; its largest side is "
+                f"{self.largest_side}."
+            )
         if spec.norm == "L0" and not spec.minimum_norm and spec.threat.eps > pixels:
             raise UsageError(
                 f"{spec.name}: eps={spec.threat.eps:g} cannot be used on images of {shape[1]}x{shape[2]}; an L0 budget "
@@ -78,7 +87,9 @@ class AttackCard:
             )
 
     def norm(self, overrides: Mapping[str, str]) -> Norm:
-        """The norm that these settings ask for. Raises UsageError for one the attack does not serve."""
+        """The norm that these settings ask for. Raises UsageError for one not served, or an attack not offered."""
+        if self.status == "refused":
+            raise UsageError(f"{self.name} is not offered. {self.notes[0]}")
         asked = overrides.get("norm", self.norms[0])
         for norm in self.norms:
             if asked.lower() == norm.lower():
@@ -91,6 +102,7 @@ class AttackCard:
         `eps` is the budget in [0, 1] pixel units where `overrides` does not name one. Raises UsageError, naming the
         parameter and its range, before any work is done.
         """
+        norm = self.norm(overrides)
         bounded = not self.minimum_norm or "eps" in overrides
         allowed = [*(p.name for p in self.parameters), "norm", "eps"]
         allowed += ["target"] if self.targeted else []
@@ -100,7 +112,6 @@ class AttackCard:
         for name in overrides:
             if name not in allowed:
                 raise unknown_name(f"parameter of {self.name}", name, allowed)
-        norm = self.norm(overrides)
         values: list[tuple[str, ParamValue]] = []
         if bounded:
             eps = budget(self.name, norm, overrides.get("eps", eps))

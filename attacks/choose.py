@@ -25,14 +25,15 @@ def choose_attacks(text: str | Iterable[str], eps: str | None = None, target: st
 
     A budget attack or a suite without an eps of its own is run at every budget of `eps` of its norm (protocol v1's
     defaults where None), and a budget attack once more as a security curve where `eps` asks for one; a minimum-norm
-    attack is run once. `target`, a class word, 'least-likely' or 'random', is given to every attack that can aim.
-    Raises UsageError before any work.
+    attack is run once. `target`, a class word, 'least-likely' or 'random', is given to every attack that can aim. 'all'
+    leaves out what is refused, is for regressors only, has no budget of its norm, or cannot aim at `target`. Raises
+    UsageError before any work.
     """
     joined = text if isinstance(text, str) else ",".join(text)
     budgets = protocol.parse_eps(eps)
     chosen: dict[tuple[object, ...], Attack] = {}
     for request in parse_attacks(joined):
-        names = ATTACKS.names() if request.name == "all" else GROUPS.get(request.name, (request.name,))
+        names = _all(budgets, target) if request.name == "all" else GROUPS.get(request.name, (request.name,))
         if request.name == "all" and request.settings:
             raise UsageError("'all' takes no parameters; name the attack that they are for.")
         for name in names:
@@ -40,6 +41,18 @@ def choose_attacks(text: str | Iterable[str], eps: str | None = None, target: st
                 spec = attack.spec
                 chosen[(spec.name, spec.norm, spec.params, spec.version)] = attack
     return list(chosen.values())
+
+
+def _all(budgets: protocol.Budgets, target: str | None) -> list[str]:
+    """The attacks that a run with these budgets and this target can carry out."""
+    return [
+        card.name
+        for card in ATTACKS
+        if card.status != "refused"
+        and card.regressors != "only"
+        and (card.targeted or target is None)
+        and (card.minimum_norm or budgets.of(card.norms[0]) or budgets.curve(card.norms[0]))
+    ]
 
 
 def attack_again(spec: AttackSpec) -> Attack:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from attacks import adapter
 from attacks.card import AttackCard
 from fer_bench.observer import Observer
@@ -23,6 +26,34 @@ def alpha(default: str) -> Parameter:
     return Parameter("alpha", default, "step size, in pixel units or as 'eps/4'", low=0, high=1000, open_low=True)
 
 
+def settings(spec: AttackSpec, *names: str) -> dict[str, Any]:
+    """eps and the named parameters, as torchattacks' classes of the same names take them."""
+    return {name: spec.param(name) for name in ("eps", *names)}
+
+
+def linf(
+    name: str,
+    title: str,
+    source: str,
+    parameters: tuple[Parameter, ...],
+    cost: tuple[str, str],
+    program: Callable[[AttackSpec, Observer], None],
+    **fields: Any,
+) -> AttackCard:
+    """The card of an Linf gradient attack on the cross-entropy; `cost` is forwards and backwards, `fields` the rest."""
+    chosen: dict[str, Any] = {"norms": ("Linf",), "targeted": True, "masked_by_scale": True, **fields}
+    return AttackCard(
+        name=name,
+        title=title,
+        source=source,
+        parameters=parameters,
+        forwards=cost[0],
+        backwards=cost[1],
+        program=program,
+        **chosen,
+    )
+
+
 RESTARTS = Parameter("restarts", 1, "random restarts; later ones attack only what stands", low=1, high=1000)
 
 
@@ -31,26 +62,24 @@ def _fgsm(spec: AttackSpec, observer: Observer) -> None:
 
 
 def _bim(spec: AttackSpec, observer: Observer) -> None:
-    settings = {"eps": spec.number("eps"), "alpha": spec.number("alpha"), "steps": spec.integer("steps")}
-    observer.attack(adapter.whole("BIM", observer, **settings))
+    observer.attack(adapter.whole("BIM", observer, **settings(spec, "alpha", "steps")))
 
 
 def _pgd(spec: AttackSpec, observer: Observer) -> None:
-    settings = {"eps": spec.number("eps"), "alpha": spec.number("alpha"), "steps": spec.integer("steps")}
+    chosen = settings(spec, "alpha", "steps")
     for restart in range(spec.integer("restarts")):
-        call = adapter.whole("PGD", observer, random_start=True, **settings)
+        call = adapter.whole("PGD", observer, random_start=True, **chosen)
         observer.attack(call, stream=f"restart {restart}")
 
 
 def _mifgsm(spec: AttackSpec, observer: Observer) -> None:
-    settings = {"eps": spec.number("eps"), "alpha": spec.number("alpha"), "steps": spec.integer("steps")}
-    observer.attack(adapter.whole("MIFGSM", observer, decay=spec.number("decay"), **settings))
+    observer.attack(adapter.whole("MIFGSM", observer, **settings(spec, "alpha", "steps", "decay")))
 
 
 def _pgdl2(spec: AttackSpec, observer: Observer) -> None:
-    settings = {"eps": spec.number("eps"), "alpha": spec.number("alpha"), "steps": spec.integer("steps")}
+    chosen = settings(spec, "alpha", "steps")
     for restart in range(spec.integer("restarts")):
-        call = adapter.whole("PGDL2", observer, random_start=True, eps_for_division=TINY, **settings)
+        call = adapter.whole("PGDL2", observer, random_start=True, eps_for_division=TINY, **chosen)
         observer.attack(call, stream=f"restart {restart}")
 
 
@@ -64,6 +93,7 @@ CARDS = (
         forwards="1 + 1 (the returned image)",
         backwards="1",
         program=_fgsm,
+        masked_by_scale=True,
         targeted=True,
         regressors="both",
         notes=("Its only adversarial image is never queried by torchattacks; it is scored here.",),
@@ -77,6 +107,7 @@ CARDS = (
         forwards="steps + 1",
         backwards="steps",
         program=_bim,
+        masked_by_scale=True,
         targeted=True,
         regressors="both",
     ),
@@ -89,6 +120,7 @@ CARDS = (
         forwards="restarts x (steps + 1)",
         backwards="restarts x steps",
         program=_pgd,
+        masked_by_scale=True,
         targeted=True,
         regressors="both",
         draws="per row",
@@ -106,6 +138,7 @@ CARDS = (
         forwards="steps + 1",
         backwards="steps",
         program=_mifgsm,
+        masked_by_scale=True,
         targeted=True,
         regressors="both",
         notes=("A sample whose gradient is exactly zero stops moving (0/0 in the normalisation): it is flagged.",),
@@ -119,6 +152,7 @@ CARDS = (
         forwards="restarts x (steps + 1)",
         backwards="restarts x steps",
         program=_pgdl2,
+        masked_by_scale=True,
         targeted=True,
         regressors="both",
         draws="per row",

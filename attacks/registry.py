@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
-from attacks import autoattack, cam, ccc, cw, frequency, gradient, hopskipjump, pyramid, severity, universal, warp
+from attacks import (
+    autoattack,
+    blackbox,
+    cam,
+    ccc,
+    cw,
+    deepfool,
+    ead,
+    frequency,
+    gradient,
+    hopskipjump,
+    jsma,
+    minimum,
+    momentum,
+    pyramid,
+    refused,
+    severity,
+    sparse,
+    universal,
+    variants,
+    warp,
+)
 from attacks.card import AttackCard
 from fer_bench.registry import Registry
 
 #: Every attack by name; third-party packages add theirs through the entry-point group "ferbench.attacks".
 ATTACKS: Registry[AttackCard] = Registry("attack", "ferbench.attacks")
 
-for _module in (gradient, autoattack, cw, ccc, cam, pyramid, frequency, universal, warp, hopskipjump, severity):
-    for _card in _module.CARDS:
+for _family in (
+    gradient,
+    variants,
+    momentum,
+    autoattack,
+    cw,
+    deepfool,
+    minimum,
+    ead,
+    blackbox,
+    hopskipjump,
+    jsma,
+    sparse,
+    ccc,
+    cam,
+    pyramid,
+    frequency,
+    universal,
+    warp,
+    severity,
+    refused,
+):
+    for _card in _family.CARDS:
         ATTACKS.register(_card.name, _card)
 
 #: Names that stand for several attacks.

@@ -143,7 +143,7 @@ def attacks(cards: Iterable[AttackCard]) -> str:
             card.forwards,
             card.backwards,
             ", ".join(f"{p.name}={p.default}" for p in card.parameters) or "none",
-            card.status,
+            f"refused: {card.notes[0]}" if card.status == "refused" else card.status,
         )
         for card in cards
     )
@@ -172,6 +172,7 @@ def attack(card: AttackCard) -> str:
             "the first adversarial image" if card.record == "first" else "the smallest adversarial image",
         ),
         ("draws", card.draws),
+        ("large logits", "may mask it: its gradient rounds to zero" if card.masked_by_scale else "do not mask it"),
         ("forwards", f"{card.forwards} a sample that does not fall"),
         ("backwards", f"{card.backwards} a sample that does not fall"),
         ("status", card.status),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from attacks import ATTACKS, AttackCard
 from attacks.card import describe_range
+from attacks.choose import check
 from attacks.request import AttackRequest, parse_attacks
 from fer_bench.api import choose_attacks
 from fer_bench.errors import UsageError
@@ -145,11 +146,16 @@ def test_settings_are_read(settings: dict[str, str], eps: float, steps: int, alp
         ("cw", {"eps": "0"}, "eps=0 cannot be used; eps is a number above 0"),
         ("cw", {"lr": "0"}, "lr is a number above 0 and at most 10"),
         ("cw", {"kappa": "-1"}, "kappa is a number from 0 to 1e+06"),
+        ("onepixel", {"eps": "0.5"}, "onepixel: eps=0.5 cannot be used; eps is a whole number of pixels from 1"),
+        ("onepixel", {"population": "4"}, "population is a whole number from 5"),
+        ("upgd", {"objective": "margin"}, "upgd: objective=margin cannot be used; it is one of ce, dlr"),
+        ("fmn", {"norm": "Lp"}, "fmn: norm=Lp is not served; it serves L2 and Linf and L1 and L0"),
+        ("fab-t", {"norm": "L1"}, "fab-t: norm=L1 is not served"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(name: str, settings: dict[str, str], reason: str) -> None:
     with pytest.raises(UsageError) as error:
-        card(name).spec(settings, None if name == "cw" else 4 / 255)
+        card(name).spec(settings, None if card(name).minimum_norm else 1.0 if name == "onepixel" else 4 / 255)
     assert reason in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -161,15 +167,15 @@ def test_a_budget_attack_needs_a_budget() -> None:
 
 
 def test_words_are_checked_against_their_choices() -> None:
-    parameter = Parameter("loss", "ce", "the loss", choices=("ce", "dlr"))
+    parameter = Parameter("objective", "ce", "what is maximised", choices=("ce", "dlr"))
     own = AttackCard("x", "x", "x", ("Linf",), (parameter,), "1", "1", program=lambda spec, observer: None)
-    assert own.spec({"loss": "dlr"}, 0.1).param("loss") == "dlr"
-    with pytest.raises(UsageError, match="x: loss=mse cannot be used; it is one of ce, dlr"):
-        own.spec({"loss": "mse"}, 0.1)
-    assert describe_range(parameter) == "loss is one of ce, dlr"
+    assert own.spec({"objective": "dlr"}, 0.1).param("objective") == "dlr"
+    with pytest.raises(UsageError, match="x: objective=mse cannot be used; it is one of ce, dlr"):
+        own.spec({"objective": "mse"}, 0.1)
+    assert describe_range(parameter) == "objective is one of ce, dlr"
 
 
-@pytest.mark.parametrize("name", ATTACKS.names())
+@pytest.mark.parametrize("name", [card.name for card in ATTACKS if card.status != "refused"])
 def test_the_defaults_of_a_card_are_within_its_ranges(name: str) -> None:
     for norm in card(name).norms:
         eps = None if card(name).minimum_norm else 1.0 if norm in ("L0", "severity") else 0.01
@@ -236,7 +242,34 @@ def test_an_attack_is_run_at_the_budgets_of_its_norm() -> None:
     assert names("pgd-10,pgd(steps=10)", "1/255") == ["pgd-10@Linf@1/255"]
     assert names("pgd-10(restarts=2)", "1/255") == ["pgd(steps=10,restarts=2)@Linf@1/255"]
     assert names("pgd,pgd(steps=50,eps=2/255)") == ["pgd@Linf@2/255", "pgd@Linf@8/255"]
-    assert {a.spec.name for a in choose_attacks("all")} == set(ATTACKS.names())
+    offered = {card.name for card in ATTACKS if card.status != "refused" and card.regressors != "only"}
+    assert {a.spec.name for a in choose_attacks("all")} == offered - {"onepixel"}  # no L0 budget stands by default
+    assert {a.spec.name for a in choose_attacks("all", "L0:3")} >= {"onepixel", "pgd", "fmn"}
+    aimed = {name for name in offered - {"onepixel"} if card(name).targeted}
+    assert {a.spec.name for a in choose_attacks("all", target="happy")} == aimed
+
+
+@pytest.mark.parametrize("name", [card.name for card in ATTACKS if card.status == "refused"])
+def test_an_attack_that_is_not_offered_is_refused_with_its_reason(name: str) -> None:
+    with pytest.raises(UsageError) as error:
+        choose_attacks(f"pgd,{name}")
+    assert card(name).notes[0] in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "reason"),
+    [
+        ("onepixel(eps=49)", (1, 6, 8), "onepixel: eps=49 cannot be used on images of 6x8; an L0 budget is"),
+        ("fmn(norm=L0,eps=49)", (3, 6, 8), "fmn: eps=49 cannot be used on images of 6x8"),
+        ("jsma", (1, 48, 65), "jsma cannot be used on images of 48x65; its largest side is 64."),
+    ],
+)
+def test_what_the_images_cannot_hold_is_refused_before_any_work(text: str, shape: tuple[int, ...], reason: str) -> None:
+    with pytest.raises(UsageError) as error:
+        check(choose_attacks(text), shape)
+    assert reason in str(error.value)
+    check(choose_attacks("onepixel(eps=48),fmn(norm=L0,eps=48),jsma"), (1, 6, 8))
 
 
 @pytest.mark.parametrize("text", ["pgd-10(steps=5)", "fgsm-10", "all(steps=1)", "all-10", "pgd-"])

@@ -48,35 +48,67 @@ class _Toy(nn.Module):
 
 
 class LinearToy(_Toy):
-    """logits = W (x - 1/2) + b over flattened pixels, W `(7, pixels)`, b `(7,)`: all in closed form."""
+    """logits = W (x - 1/2) + b over flattened pixels, W `(classes, pixels)`, b `(classes,)`: all in closed form."""
 
-    def __init__(self, channels: int = 1, height: int = 8, width: int = 8, seed: int = 0, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        channels: int = 1,
+        height: int = 8,
+        width: int = 8,
+        seed: int = 0,
+        scale: float = 1.0,
+        classes: int = 7,
+    ) -> None:
         super().__init__(channels, height, width)
-        self.weight = nn.Parameter((seeded((7, channels * height * width), seed, -1, 1) * scale).float())
-        self.bias = nn.Parameter((seeded((7,), seed + 1, -0.1, 0.1) * scale).float())
+        self.weight = nn.Parameter((seeded((classes, channels * height * width), seed, -1, 1) * scale).float())
+        self.bias = nn.Parameter((seeded((classes,), seed + 1, -0.1, 0.1) * scale).float())
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return F.linear(self.fit(images).flatten(1) - 0.5, self.weight, self.bias)
 
-    def boundaries(self, images: torch.Tensor, norm: Norm) -> torch.Tensor:
-        """Distance of each image to the boundary with each class, `(batch, 7)`, the box [0, 1] left aside.
+    def boundaries(self, images: torch.Tensor, norm: Norm, brighten: bool = False) -> torch.Tensor:
+        """Distance of each image to the boundary with each class, `(batch, classes)`.
 
-        The predicted class has 0 there. From class y to class j it is (z_y - z_j) / |w_y - w_j|, in the dual
-        norm of `norm`: L1 for Linf, L2 for L2.
+        The predicted class has 0 there. From class y to class j it is (z_y - z_j) / |w_y - w_j|, in the dual norm of
+        `norm` (L1 for Linf, L2 for L2), the box [0, 1] left aside. In L1 and L0 the box decides, and the images must
+        have the toy's shape and be gray: the pixels that gain most, one after the other, each as far as black or white
+        (with `brighten` white only).
         """
         with torch.no_grad():
             logits = self(images)
             own = logits.argmax(1)
             difference = self.weight[own][:, None, :] - self.weight[None, :, :]
+            gap = logits.gather(1, own[:, None]) - logits
+            if norm in ("L1", "L0"):
+                pixels = images.flatten(1)[:, None, :].expand_as(difference)
+                return self._in_the_box(pixels, difference, gap, norm == "L0", brighten)
             dual = difference.abs().sum(2) if norm == "Linf" else difference.square().sum(2).sqrt()
-            return (logits.gather(1, own[:, None]) - logits) / dual.clamp_min(1e-30)
+            return gap / dual.clamp_min(1e-30)
 
-    def smallest(self, images: torch.Tensor, norm: Norm) -> torch.Tensor:
-        """Size of the smallest perturbation that changes the prediction, `(batch,)`, the box left aside.
+    @staticmethod
+    def _in_the_box(
+        pixels: torch.Tensor, difference: torch.Tensor, gap: torch.Tensor, count: bool, brighten: bool
+    ) -> torch.Tensor:
+        """Least sum of changes, or with `count` least number of changed pixels, that closes each `gap`."""
+        slope = difference.abs()
+        room = torch.where(difference > 0, torch.zeros_like(pixels) if brighten else pixels, 1 - pixels)
+        gain = slope * room
+        order = (gain if count else slope).argsort(2, descending=True)
+        gain, slope, room = (t.gather(2, order) for t in (gain, slope, room))
+        reached = gain.cumsum(2)
+        whole = reached <= gap[:, :, None]
+        if count:
+            return whole.sum(2).to(pixels.dtype) + 1
+        rest = (gap - (gain * whole).sum(2)).clamp_min(0)
+        last = slope.gather(2, whole.sum(2, keepdim=True).clamp_max(slope.shape[2] - 1)).squeeze(2)
+        return (room * whole).sum(2) + rest / last
+
+    def smallest(self, images: torch.Tensor, norm: Norm, brighten: bool = False) -> torch.Tensor:
+        """Size of the smallest perturbation that changes the prediction, `(batch,)`; see `boundaries`.
 
         Exact for images that stay inside [0, 1] when moved by it (draw pixels from the middle).
         """
-        distances = self.boundaries(images, norm)
+        distances = self.boundaries(images, norm, brighten)
         own = self(images).argmax(1, keepdim=True)
         return distances.scatter(1, own, torch.inf).amin(1)
 

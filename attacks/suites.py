@@ -69,6 +69,14 @@ class SuiteCard:
         return {key.partition(".")[2]: value for key, value in overrides.items() if key.partition(".")[0] == stage}
 
 
+#: Stages of the suite "full", by cost.
+_FULL = (
+    *("fgsm", "ffgsm", "fgsm-cam", "rfgsm", "bim", "mifgsm", "upgd", "jitter", "difgsm", "tifgsm", "pifgsm"),
+    *("pifgsmpp", "tpgd", "nifgsm", "eotpgd", "pgd", "pgd-cam", "pgd-low", "pgd-high", "pyramid", "pyramid-cam"),
+    *("pgdrs", "sinifgsm", "vmifgsm", "vnifgsm", "apgd-ce", "apgd-dlr", "deepfool", "fmn", "apgd-t", "fab-t"),
+    *("spsa", "square"),
+)
+
 #: Every suite by name; third-party packages add theirs through the entry-point group "ferbench.suites".
 SUITES: Registry[SuiteCard] = Registry("suite", "ferbench.suites")
 
@@ -99,6 +107,16 @@ for _card in (
         notes=(
             "The paper's code and text are not public: the list is that of an import in its group's public code, and "
             "steps and step sizes are this project's.",
+        ),
+    ),
+    SuiteCard(
+        name="full",
+        title="Every Linf attack of the box that attacks each sample by itself, cheapest first, Square last",
+        source="this project",
+        stages=tuple((name, ()) for name in _FULL),
+        notes=(
+            "Without hopskipjump, which sees less than square at many times its cost, and without controls (noise, gn, "
+            "vanila).",
         ),
     ),
 ):

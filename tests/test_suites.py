@@ -10,7 +10,7 @@ from test_observer import SEED, TwoWays, judge, shard_of
 from toys import CLASSES, SmallConvToy, toy_data, toy_images, toy_provenance
 
 import fer_bench
-from attacks import SUITES, choose_attacks
+from attacks import ATTACKS, SUITES, choose_attacks
 from attacks.choose import attack_again
 from fer_bench import api
 from fer_bench.attack import Attack
@@ -192,6 +192,15 @@ def test_a_setting_that_a_suite_cannot_take_is_refused(text, reason):
     with pytest.raises(UsageError) as error:
         choose_attacks(text)
     assert reason in str(error.value)
+
+
+def test_the_full_suite_leaves_no_linf_attack_out():
+    left_out = {"hopskipjump", "noise", "gn", "vanila", "universal", "ccc"}
+    serve = {card.name for card in ATTACKS if "Linf" in card.norms and card.status != "refused"}
+    stages = [name for name, _ in SUITES.get("full").stages]
+    assert set(stages) == serve - left_out
+    assert stages[-1] == "square"
+    assert stages[0] == "fgsm"
 
 
 def test_every_suite_can_be_asked_for_at_its_norm():

@@ -18,7 +18,6 @@ from fer_bench.data import DATASETS, open_data, parse_source, survey_data
 from fer_bench.engines.local import choose_device
 from fer_bench.errors import UsageError
 from fer_bench.examination import Examined
-from fer_bench.outcomes import Verdict
 from fer_bench.recreate import Replay
 from fer_bench.store import ResultStore
 from fer_bench.transfer import run_transfer
@@ -27,7 +26,8 @@ from models_zoo import MODELS, shelf
 from models_zoo.choose import bring, choose_models, every_model, find_model, left_out, weights
 from models_zoo.loading import identity, open_model
 from models_zoo.loading import load as load_model
-from reports import leaderboard, listing, sheet, tables
+from reports import leaderboard, listing, replays, sheet, tables
+from reports.replays import describe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -256,52 +256,7 @@ def _source(name: str) -> recreate.Source | None:
 def stored(results: str | Path, cell: str | None = None) -> str:
     """The finished cells of a results folder as text, or the fooled samples of one of them."""
     with ResultStore(Path(results), create=False) as store:
-        if cell is None:
-            rows = [
-                (
-                    c.key,
-                    c.cell.model,
-                    c.context.attack_label,
-                    str(c.cell.attack.threat),
-                    c.context.data_source,
-                    c.status,
-                )
-                for c in store.cells()
-            ]
-            return listing.grid(("cell", "model", "attack", "threat", "data", "status"), rows)
-        found = recreate.find_cell(store, cell)
-        classes = found.context.model_classes
-        fooled = [v.verdict for v in store.verdicts([found.id]) if v.verdict.fooled]
-        return listing.grid(
-            ("sample", "right", "attacked", found.cell.attack.norm),
-            [
-                (recreate.short(v.sample), classes[v.label], classes[v.attacked_prediction], f"{v.norm or 0:.5f}")
-                for v in fooled
-            ],
-        )
-
-
-def describe(again: Replay) -> str:
-    """What a replay found, as text."""
-    cell, classes = again.cell, again.cell.context.model_classes
-
-    def outcome(verdict: Verdict) -> str:
-        if not verdict.clean_right:
-            return f"wrong before the attack: {classes[verdict.clean_prediction]}"
-        if not verdict.fooled:
-            return f"stood: {classes[verdict.clean_prediction]}"
-        return f"fooled: {classes[verdict.label]} -> {classes[verdict.attacked_prediction]}, {verdict.norm:.6f}"
-
-    return "\n".join(
-        [
-            f"{cell.cell.model}, {cell.context.attack_label} {cell.cell.attack.threat}",
-            f"sample {again.stored.sample} of {cell.context.data_source}",
-            f"stored: {outcome(again.stored)}",
-            f"now:    {outcome(again.now)}",
-            "the same" if again.same else "differs: " + "; ".join(again.differences),
-            f"images: {again.picture} (clean, adversarial, difference), {again.tensors} (exact)",
-        ]
-    )
+        return replays.cells(store) if cell is None else replays.fooled(store, recreate.find_cell(store, cell))
 
 
 def check_model(

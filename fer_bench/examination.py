@@ -119,17 +119,14 @@ def _gradients(model: nn.Module, card: ModelCard, images: torch.Tensor, truth: t
     some = images[:GRADIENT_IMAGES]
     for start in range(0, len(some), BATCH):
         batch = some[start : start + BATCH].clone().requires_grad_()
-        with torch.enable_grad():
-            answers = model(batch)
-            if not answers.requires_grad:
-                return [_no_gradient("none of its answers depends differentiably on the image")]
-            if card.task == "expression":
-                loss = F.cross_entropy(answers, truth[start : start + BATCH].clamp_min(0), reduction="sum")
-            else:
-                loss = answers.sum()
-            gradient: torch.Tensor | None = torch.autograd.grad(loss, batch, allow_unused=True)[0]
+        try:
+            gradient = _gradient(model, card, batch, truth[start : start + BATCH])
+        except (torch.OutOfMemoryError, MemoryError):
+            raise
+        except Exception as error:  # it answers images, or nobody would be here: attacks without gradients can judge it
+            return [_no_gradient(f"asking for its gradient fails ({type(error).__name__}: {error})")]
         if gradient is None:
-            return [_no_gradient("the loss does not depend on the image")]
+            return [_no_gradient("none of its answers depends differentiably on the image")]
         size = gradient.flatten(1).abs().amax(1)
         zero += int((size == 0).sum())
         bad += int((~size.isfinite()).sum())
@@ -147,6 +144,18 @@ def _gradients(model: nn.Module, card: ModelCard, images: torch.Tensor, truth: t
             )
         )
     return found
+
+
+def _gradient(model: nn.Module, card: ModelCard, batch: torch.Tensor, truth: torch.Tensor) -> torch.Tensor | None:
+    """The gradient of the loss that attacks climb; None where the loss does not depend on the images."""
+    with torch.enable_grad():
+        answers = model(batch)
+        if not answers.requires_grad:
+            return None
+        expression = card.task == "expression"
+        loss = F.cross_entropy(answers, truth.clamp_min(0), reduction="sum") if expression else answers.sum()
+        gradient: torch.Tensor | None = torch.autograd.grad(loss, batch, allow_unused=True)[0]
+    return gradient
 
 
 def _no_gradient(why: str) -> Finding:

@@ -24,10 +24,9 @@ DEFAULT_EPS: tuple[ThreatModel, ...] = (
     ThreatModel("Linf", 8 / 255),
     ThreatModel("L2", 0.5),
 )
-
-
-#: Where a run names none, for threats beside the protocol: a warp of one pixel, corruptions of the middle level.
-_BESIDE: dict[Norm, tuple[float, ...]] = {"flow": (1.0,), "severity": (3.0,)}
+#: Where a run names none, for threats beside the protocol: an L1 of 5, ten pixels, a warp of one pixel, corruptions of
+#: the middle level. Minimum-norm attacks of these norms are read there where nothing else is spent.
+BESIDE: dict[Norm, tuple[float, ...]] = {"L1": (5.0,), "L0": (10.0,), "flow": (1.0,), "severity": (3.0,)}
 
 #: Largest budget of each norm that a run can be asked for.
 _LARGEST: dict[Norm, float] = {"Linf": 1.0, "L2": 1000.0, "L1": 1e6, "L0": 1e6, "flow": 1000.0, "severity": 5.0}
@@ -45,7 +44,7 @@ class Budgets:
     def of(self, norm: Norm) -> tuple[float, ...]:
         """The budgets of a norm, in the order asked for; of a threat beside the protocol its one default otherwise."""
         asked = tuple(threat.eps for threat in self.threats if threat.norm == norm)
-        return asked or (() if self.curve(norm) else _BESIDE.get(norm, ()))
+        return asked or (() if self.curve(norm) else BESIDE.get(norm, ()))
 
     def curve(self, norm: Norm) -> tuple[float, ...]:
         """The levels of a norm's security curve; empty where none was asked for."""

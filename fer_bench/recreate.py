@@ -23,6 +23,8 @@ from fer_bench.types import AttackSpec, EvalSet
 
 #: Relative difference of the perturbation's size that another batch shape's rounding can explain.
 NORM_TOLERANCE = 1e-3
+#: Difference of a regressor's predictions that another batch shape's rounding can explain.
+VALUE_TOLERANCE = 1e-3
 #: Side in pixels that each picture of the triptych is enlarged to, at least.
 PICTURE_SIDE = 224
 
@@ -202,6 +204,11 @@ def _differing_outcomes(cell: StoredCell, stored: Verdict, now: Verdict) -> list
         found.append(
             f"attacked prediction: stored {name(stored.attacked_prediction)}, now {name(now.attacked_prediction)}"
         )
+    for when in ("clean_values", "attacked_values"):
+        was, is_now = getattr(stored, when), getattr(now, when)
+        if was is not None and is_now is not None and not np.allclose(was, is_now, atol=VALUE_TOLERANCE):
+            said = f"stored {was[0]:.4f} {was[1]:.4f}, now {is_now[0]:.4f} {is_now[1]:.4f}"
+            found.append(f"{when.replace('_', ' ')}: {said}")
     sizes = stored.norm or 0.0, now.norm or 0.0
     if stored.fooled and now.fooled and abs(sizes[0] - sizes[1]) > NORM_TOLERANCE * max(sizes):
         found.append(f"perturbation {cell.cell.attack.norm}: stored {sizes[0]:.6g}, now {sizes[1]:.6g}")

@@ -5,6 +5,7 @@ It must not know where the counts come from or how a result looks. See docs/desi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -64,7 +65,8 @@ def power(n: int, drop: float, comparisons: int, tolerance: float, alpha: float,
     needed += binom.sf(needed - 1, changed, 0.5) >= level
     enough = np.floor((changed + tolerance * n + 1e-9) / 2).astype(np.int64) + 1
     caught = binom.sf(np.maximum(needed, enough) - 1, changed, falls / (falls + rises))
-    return float(np.sum(binom.pmf(changed, n, falls + rises) * caught))
+    total = float(np.sum(binom.pmf(changed, n, falls + rises) * caught))
+    return min(total, math.nextafter(1.0, 0.0))  # a sum of probabilities may round onto 1, which it never reaches
 
 
 @lru_cache(maxsize=256)

@@ -64,7 +64,7 @@ def _budgets(attack: AttackSpec, spent: Mapping[str, set[float]]) -> Sequence[fl
         return [attack.threat.eps]
     if attack.levels:
         return attack.levels
-    return sorted(spent.get(attack.norm, ()))
+    return sorted(spent.get(attack.norm, ())) or protocol.BESIDE.get(attack.norm, ())
 
 
 def finished(frames: Frames) -> list[StoredCell]:

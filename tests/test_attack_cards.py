@@ -243,9 +243,10 @@ def test_an_attack_is_run_at_the_budgets_of_its_norm() -> None:
     assert names("pgd-10(restarts=2)", "1/255") == ["pgd(steps=10,restarts=2)@Linf@1/255"]
     assert names("pgd,pgd(steps=50,eps=2/255)") == ["pgd@Linf@2/255", "pgd@Linf@8/255"]
     offered = {card.name for card in ATTACKS if card.status != "refused" and card.regressors != "only"}
-    assert {a.spec.name for a in choose_attacks("all")} == offered - {"onepixel"}  # no L0 budget stands by default
+    assert {a.spec.name for a in choose_attacks("all")} == offered
+    assert {str(a.spec.threat) for a in choose_attacks("onepixel")} == {"L0@10"}  # beside the protocol: one default
     assert {a.spec.name for a in choose_attacks("all", "L0:3")} >= {"onepixel", "pgd", "fmn"}
-    aimed = {name for name in offered - {"onepixel"} if card(name).targeted}
+    aimed = {name for name in offered if card(name).targeted}
     assert {a.spec.name for a in choose_attacks("all", target="happy")} == aimed
 
 

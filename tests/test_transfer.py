@@ -17,6 +17,7 @@ from fer_bench.benchmark import Entrant, Plan, Summary, run_matrix
 from fer_bench.engines.job import cell_job
 from fer_bench.engines.local import strongest_images
 from fer_bench.errors import UsageError
+from fer_bench.examination import Loaded
 from fer_bench.labels import match
 from fer_bench.store import ResultStore
 from fer_bench.threats import norms
@@ -29,7 +30,7 @@ PLAN = Plan(torch.device("cpu"), batch_size=5)
 
 def entrant(name: str, build) -> Entrant:
     card = toy_card(name, build)
-    return Entrant(card, f"{name:0<64}", lambda: None, lambda: build().eval())
+    return Entrant(card, f"{name:0<64}", lambda: None, lambda: Loaded(build().eval()))
 
 
 class Blind(LinearToy):
@@ -108,7 +109,7 @@ def test_a_model_that_hides_its_gradient_is_said_to_be_weaker_against_others_ima
     data = toy_data(20, LinearToy(), (1, 8, 8))
     attacks = choose_attacks("pgd(steps=10,eps=0.1)")
     models = [toy_card("open", LinearToy), toy_card("hidden", Blind)]
-    pair = [Entrant(card, card.digest, lambda: None, lambda c=card: c.build(())) for card in models]
+    pair = [Entrant(card, card.digest, lambda: None, lambda c=card: Loaded(c.build(()))) for card in models]
     with ResultStore(tmp_path) as store:
         run_matrix(pair, attacks, data, store, PLAN, toy_provenance())
         run_transfer(pair, attacks, data, store, PLAN, toy_provenance())

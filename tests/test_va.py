@@ -24,6 +24,7 @@ from fer_bench.engines.job import CellJob, Stage
 from fer_bench.engines.local import run_cell
 from fer_bench.errors import UsageError
 from fer_bench.evaluate import evaluate_shard
+from fer_bench.examination import Loaded
 from fer_bench.shards import Shard
 from fer_bench.store import ResultStore
 from fer_bench.types import ModelCard
@@ -268,7 +269,7 @@ def va_data(n: int = 16):
 def test_a_regressor_goes_through_the_matrix_the_store_and_the_tables(tmp_path):
     data, card = va_data(), va_card()
     chosen = for_task(choose_attacks("pgd-5,pgd-5(tolerance=0.01),ccc", "16/255"), "va")
-    entrant = Entrant(card, card.digest, lambda: None, lambda: card.build(()))
+    entrant = Entrant(card, card.digest, lambda: None, lambda: Loaded(card.build(())))
     with ResultStore(tmp_path) as store:
         done = run_matrix([entrant], chosen, data, store, Plan(CPU, batch_size=5), toy_provenance())
         assert (done.ran, done.failures) == (3, ())

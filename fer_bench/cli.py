@@ -119,8 +119,6 @@ def run(models: str, attacks: str, data: str, out: Path, **options: Any) -> None
     """
     from fer_bench import api
 
-    if skipped := api.left_out(models):
-        click.echo(f"ferbench: {skipped}", err=True)
     done = api.run_cells(models, attacks, data, out=out, command=_command(), **options)
     click.echo(api.leaderboard.as_text(done.frames))
     for failure in done.summary.failures:
@@ -128,6 +126,8 @@ def run(models: str, attacks: str, data: str, out: Path, **options: Any) -> None
     summary = done.summary
     click.echo(f"{summary.ran} cells run, {summary.present} were stored already, {len(summary.failures)} failed.")
     click.echo(f"Report: {done.report}   Table: {done.leaderboard}")
+    if skipped := api.left_out(models):
+        click.echo(skipped, err=True)
     if summary.failures:
         raise SystemExit(1)
 

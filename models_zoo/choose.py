@@ -16,6 +16,9 @@ from models_zoo import MODELS, shelf
 from models_zoo.defences import defended, split_defences
 from models_zoo.own import is_own, own_card
 
+#: How many models are named in a message.
+_NAMED = 4
+
 
 def every_model() -> list[ModelCard]:
     """All registered models, then those that the user has added."""
@@ -122,10 +125,17 @@ def left_out(names: str | Iterable[str | ModelCard]) -> str:
             named = set(words)
             far = [name for name, reason in why.items() if reason == "not fetched" and name not in named]
             own = [name for name, reason in why.items() if reason == "bring-your-own" and name not in named]
-            parts = [f"not fetched yet: {', '.join(far)} (take them along with --models all-addresses)"] if far else []
-            parts += [f"weights that only you can bring: {', '.join(own)} (--weights NAME=FILE)"] if own else []
+            parts = [f"not fetched yet: {_few(far)} (take them along with --models all-addresses)"] if far else []
+            parts += [f"weights that only you can bring: {_few(own)} (--weights NAME=FILE)"] if own else []
             return f"'{word}' leaves out {'; '.join(parts)}." if parts else ""
     return ""
+
+
+def _few(names: Sequence[str]) -> str:
+    """Up to four names, or the first three and how many more there are."""
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[: _NAMED - 1])} and {len(names) - _NAMED + 1} more of `ferbench models list`"
 
 
 def weights(card: ModelCard) -> str:
@@ -138,10 +148,10 @@ def weights(card: ModelCard) -> str:
         return f"bring-your-own: --weights {card.name}=FILE"
     kinds = " and ".join(dict.fromkeys(_kind(file) for file in card.files))
     if not missing:
-        return f"{kinds}, on this machine" if kinds == "own file" else f"{kinds}, in the cache"
+        return f"{kinds}, on this machine" if kinds == "own file" else f"{kinds}, cached"
     sizes = [file.size for file in missing if not isinstance(file, UserFile) and file.size is not None]
-    amount = f"{sum(sizes) / 2**20:.1f} MiB" if len(sizes) == len(missing) else "size unknown"
-    return f"{kinds}, {amount} to fetch"
+    amount = f", {sum(sizes) / 2**20:.1f} MiB" if len(sizes) == len(missing) else ""
+    return f"{kinds}{amount} to fetch"
 
 
 def _kind(file: CardFile) -> str:

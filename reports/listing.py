@@ -14,9 +14,12 @@ from attacks.suites import SuiteCard
 from fer_bench.data import DatasetCard, Survey
 from fer_bench.examination import Examined
 from fer_bench.types import CardFile, ModelCard, PackageFile, PublishedAccuracy, UserFile, WebFile
+from reports.display import crop
 
 #: How many unreadable files, and how many sizes, are named.
 _NAMED = 10
+#: Width of columns that are cut; `show` has the whole.
+_SHORT = 16
 #: Up to this many characters the first column, by which things are named, is never folded.
 _NAME_WIDTH = 32
 
@@ -54,31 +57,40 @@ def _facts(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def models(cards: Iterable[ModelCard], status: Callable[[ModelCard], str]) -> str:
-    """One line a model; `status` says where its weights are."""
-    rows = (
+    """One line a model, short enough for a terminal; `status` says where its weights are."""
+    shown = list(cards)
+    rows = [
         (
             card.name,
             card.task,
             str(len(card.classes)),
-            card.input,
-            f"{card.parameters:,}" if card.parameters else "unknown",
-            _best(card),
-            card.licence,
-            status(card),
+            crop(_size(card.input), _SHORT),
+            crop(_best(card), _SHORT),
+            crop(card.licence, _SHORT),
+            status(card).partition(":")[0],
             "yes" if card.verified else "no",
         )
-        for card in cards
+        for card in shown
+    ]
+    header = ("model", "task", "classes", "input", "clean accuracy", "licence", "weights", "verified")
+    verified = sum(card.verified for card in shown)
+    legend = (
+        f"{len(shown)} models, {verified} of them verified here with their weights. `ferbench models show NAME` says "
+        "all that is known of one."
     )
-    return grid(
-        ("model", "task", "classes", "input", "parameters", "clean accuracy", "licence", "weights", "verified"), rows
-    )
+    return f"{grid(header, rows)}\n{legend}"
+
+
+def _size(text: str) -> str:
+    """The first words of a card's input: '224x224 RGB' of '224x224 RGB, normalised as for ImageNet'."""
+    return text.partition(",")[0].partition(" in [")[0]
 
 
 def _best(card: ModelCard) -> str:
     if not card.accuracy:
         return "unknown"
     stated = max(card.accuracy, key=lambda accuracy: (accuracy.n or 0, accuracy.split == "test"))
-    return f"{stated.value:.3f} {stated.data} {stated.split}"
+    return f"{stated.value:.3f} {stated.data.partition(',')[0]}"
 
 
 def model(card: ModelCard, status: str) -> str:

@@ -88,6 +88,11 @@ class BoardTable:
     rows: tuple[ModelRow, ...]
     notes: tuple[Note, ...]
 
+    @property
+    def full_names(self) -> tuple[str, ...]:
+        """What each row is called where rows of one name must be told apart."""
+        return tuple(f"{row.name} ({row.differs})" if row.differs else row.name for row in self.rows)
+
 
 def board_table(board: Board) -> BoardTable:
     """The board with every number as text."""

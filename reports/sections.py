@@ -10,6 +10,7 @@ from reports.display import decimal, visible
 from reports.figures import Figure, circumplexes, security_curves, trade_off
 from reports.frames import Frames
 from reports.matrices import Kill, Matrix, heat_map, target_matrices, transfer_matrices, unique_kills
+from reports.profiles import QUANTILES, Profile, profiles
 from reports.rows import BoardTable
 from reports.stages import stage_rows
 from reports.va import va_rows
@@ -36,6 +37,8 @@ class Sections:
     targets: tuple[Matrix, ...]
     regressors: Listing
     circumplexes: tuple[Figure, ...]
+    profiles: tuple[Profile, ...]
+    quantiles: tuple[str, ...]
 
 
 def sections(frames: Frames, boards: Sequence[Board], tables: Sequence[BoardTable]) -> Sections:
@@ -55,4 +58,6 @@ def sections(frames: Frames, boards: Sequence[Board], tables: Sequence[BoardTabl
         targets=target_matrices(frames),
         regressors=Listing(header, tuple(tuple(map(visible, row)) for row in rows)),
         circumplexes=circumplexes(frames),
+        profiles=tuple(profile for pair in named for profile in profiles(frames, *pair)),
+        quantiles=tuple(f"{share:.0%}" for share in QUANTILES),
     )

@@ -185,3 +185,26 @@ def test_a_regressor_has_its_table_and_an_arrow_an_image_and_no_leaderboard(tmp_
     tree = Tree(leaderboard.render(frames))
     assert "No leaderboard yet" not in tree.text
     assert "Moves on the circumplex" in tree.text
+
+
+def test_a_models_profile_counts_by_class_before_and_after_under_the_strongest_attack(tmp_path):
+    labels = (0, 0, 1, 1, 1)
+    frames = make(
+        tmp_path,
+        Made([NEVER, 0.001, NEVER, NEVER, WRONG], pgd(2 / 255), labels=labels),
+        Made([NEVER, NEVER, NEVER, NEVER, WRONG], pgd(2 / 255, "weak"), labels=labels),
+        Made([0.4, 0.1, 0.2, NEVER, WRONG], cw(), labels=labels),
+    )
+    [profile] = below(frames).profiles
+    assert profile.attack == "pgd@2/255"
+    assert [(e.name, e.images, e.clean.sort, e.robust.sort) for e in profile.expressions] == [
+        (CLASSES[0], 2, "1.0", "0.5"),
+        (CLASSES[1], 3, repr(2 / 3), repr(2 / 3)),
+    ]
+    assert (profile.hardest, profile.easiest) == (CLASSES[0], CLASSES[1])
+    before = {name: [square.text for square in squares] for name, squares in profile.before.rows}
+    after = {name: [square.text for square in squares] for name, squares in profile.after.rows}
+    assert before == {CLASSES[0]: ["100", "0", "0"], CLASSES[1]: ["0", "66.7", "33.3"]}
+    assert after == {CLASSES[0]: ["50.0", "50.0", "0"], CLASSES[1]: ["0", "66.7", "33.3"]}
+    # Of four right images: the first by 10 and 25 %, the second by 50 %, the third by 75 %, and 90 % never fell.
+    assert profile.norms == (("cw (L2)", ("0.1", "0.1", "0.2", "0.4", "∞")),)

@@ -12,12 +12,12 @@ __version__ = "0.1.0"
 
 __all__ = ["__version__", "baseline", "check", "compare", "export", "load", "replay", "report", "run"]
 
-_READOUT = frozenset({"baseline", "check", "compare", "export"})
+_READOUT = frozenset({"baseline", "check", "compare", "export", "report"})
 _VERBS = frozenset(__all__) - {"__version__"}
 
 if TYPE_CHECKING:
-    from fer_bench.api import load, replay, report, run
-    from fer_bench.readout import baseline, check, compare, export
+    from fer_bench.api import load, replay, run
+    from fer_bench.readout import baseline, check, compare, export, report
 
 
 def __getattr__(name: str) -> Any:

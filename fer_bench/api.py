@@ -54,7 +54,6 @@ __all__ = [
     "open_data",
     "parse_source",
     "replay",
-    "report",
     "run",
     "run_cells",
     "sheet",
@@ -272,15 +271,3 @@ def check_model(
     """Examines a model as a run does before it attacks; the parameters are those of `run`."""
     (card,) = choose_models([name], classes, given, weights)
     return model_check.check(card, open_model(card), open_data(data, n), choose_device(device))
-
-
-def report(results: str | Path = "results", output: str | Path | None = None) -> Path:
-    """Writes the report of a results folder and returns its path.
-
-    `output` is report.html in the folder where not given; a name that ends in .md gives Markdown.
-    """
-    folder = Path(results)
-    page = Path(output) if output is not None else folder / REPORT_NAME
-    write = leaderboard.write_markdown if page.suffix == ".md" else leaderboard.write_html
-    write(load(folder), page)
-    return page

@@ -133,18 +133,24 @@ def run(models: str, attacks: str, data: str, out: Path, **options: Any) -> None
 
 
 @main.command()
-@click.argument("results", default="results", type=click.Path(path_type=Path))
+@click.argument("results", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="The page; a name in .md gives Markdown.  [default: RESULTS/report.html]",
+    help="The page; a name in .md gives Markdown.  [default: report.html in the first folder]",
 )
-def report(results: Path, output: Path | None) -> None:
-    """Write the report of a results folder, as HTML or Markdown."""
-    from fer_bench import api
+@click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
+def report(results: tuple[Path, ...], output: Path | None, opened: bool) -> None:
+    """Write the report of results folders (default: results), as HTML or Markdown. Several become one page."""
+    from fer_bench import readout
 
-    click.echo(f"Report: {api.report(results, output)}")
+    page = readout.report(results or ["results"], output)
+    click.echo(f"Report: {page}")
+    if opened:
+        import webbrowser
+
+        webbrowser.open(page.resolve().as_uri())
 
 
 @main.command()

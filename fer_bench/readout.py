@@ -11,11 +11,12 @@ from fer_bench.baselines import Snapshot
 from fer_bench.errors import StoreError, UsageError
 from fer_bench.gate import Check, Rule
 from fer_bench.types import ThreatModel
-from reports import exports, files
+from reports import exports, files, leaderboard
 from reports import gate as rendered
+from reports.merged import merged
 from reports.snapshots import snapshot
 
-__all__ = ["Check", "Rule", "baseline", "check", "compare", "export", "exports", "rendered", "write"]
+__all__ = ["Check", "Rule", "baseline", "check", "compare", "export", "exports", "rendered", "report", "write"]
 
 
 def export(results: str | Path, output: str | Path, table: str = "leaderboard") -> Path:
@@ -28,6 +29,21 @@ def export(results: str | Path, output: str | Path, table: str = "leaderboard") 
     make = exports.writer(table, path.suffix)
     files.write(make(api.load(results)), path)
     return path
+
+
+def report(results: str | Path | Sequence[str | Path] = "results", output: str | Path | None = None) -> Path:
+    """Writes the report of a results folder, or of several as one, and returns its path.
+
+    `output` is report.html in the first folder where not given; a name that ends in .md gives Markdown. A cell that
+    several folders hold is taken from the first that finished it. Raises FerBenchError where a folder cannot be read.
+    """
+    folders = [Path(results)] if isinstance(results, str | Path) else [Path(folder) for folder in results]
+    if not folders:
+        raise UsageError("no results folder was given; name one or more.")
+    page = Path(output) if output is not None else folders[0] / api.REPORT_NAME
+    write_page = leaderboard.write_markdown if page.suffix == ".md" else leaderboard.write_html
+    write_page(merged([api.load(folder) for folder in folders]), page)
+    return page
 
 
 def baseline(results: str | Path, output: str | Path = "baseline.json") -> Snapshot:

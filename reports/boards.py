@@ -12,6 +12,7 @@ from fer_bench import metrics
 from fer_bench.store import StoredCell
 from fer_bench.types import AttackSpec, Norm, ThreatModel
 from reports.frames import ROW, Frames
+from reports.ranges import Span, spans
 from reports.rates import (
     Accuracy,
     Reading,
@@ -77,6 +78,7 @@ class Board:
 
     The rule: by worst case at `ranked_by`, the smallest Linf budget that any of them reports (L2 where
     there is no Linf), then by clean accuracy; equals share a rank; None where that worst case was not measured.
+    `ranges`: the ranks that paired tests of that worst case leave possible.
     """
 
     data: str
@@ -85,6 +87,7 @@ class Board:
     ranked_by: ThreatModel | None
     entries: tuple[Entry, ...]
     ranks: tuple[int | None, ...]
+    ranges: tuple[Span | None, ...]
 
 
 def boards(frames: Frames) -> list[Board]:
@@ -101,7 +104,7 @@ def boards(frames: Frames) -> list[Board]:
         of = cells[0].cell
         own = [reading for cell in cells for reading in found[cell.id]]
         by_data.setdefault((of.data, of.n, of.data_digest), []).append(_entry(frames, cells, own))
-    return [_board(data, digest, n, entries) for (data, n, digest), entries in sorted(by_data.items())]
+    return [_board(frames, data, digest, n, entries) for (data, n, digest), entries in sorted(by_data.items())]
 
 
 def _entry(frames: Frames, cells: Sequence[StoredCell], own: Sequence[Reading]) -> Entry:
@@ -148,7 +151,7 @@ def _minimum_norm(cell: int, norm: Norm, verdicts: pd.DataFrame) -> MinimumNorm:
     return MinimumNorm(cell, norm, metrics.median(sizes.tolist()), int(fell.sum()), len(right))
 
 
-def _board(data: str, data_digest: str, n: int, entries: Sequence[Entry]) -> Board:
+def _board(frames: Frames, data: str, data_digest: str, n: int, entries: Sequence[Entry]) -> Board:
     threats = sorted((case.threat for entry in entries for case in entry.worst.values()), key=threat_order)
     ranked_by = threats[0] if threats else None
 
@@ -169,4 +172,11 @@ def _board(data: str, data_digest: str, n: int, entries: Sequence[Entry]) -> Boa
             ranks.append(ranks[-1])
         else:
             ranks.append(place + 1)
-    return Board(data, data_digest, n, ranked_by, tuple(ordered), tuple(ranks))
+    left = [_withstood(frames, entry, str(ranked_by)) for entry in ordered]
+    return Board(data, data_digest, n, ranked_by, tuple(ordered), tuple(ranks), spans(left))
+
+
+def _withstood(frames: Frames, entry: Entry, threat: str) -> pd.Series | None:
+    """By sample whether an entry withstood every attack at `threat`; None where none was run."""
+    at = [score.reading for score in entry.scores.values() if str(score.reading.threat) == threat]
+    return worst_case(frames, [(reading.cell, reading.threat) for reading in at]) if at else None

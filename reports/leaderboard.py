@@ -10,10 +10,12 @@ import jinja2
 from markupsafe import Markup
 
 from reports import tables
+from reports.boards import boards
 from reports.files import write
 from reports.frames import Frames
 from reports.markdown import as_markdown
 from reports.page import page
+from reports.sections import sections
 from reports.text import as_text
 
 __all__ = ["as_text", "render", "write_csv", "write_html", "write_markdown"]
@@ -47,8 +49,11 @@ def render(frames: Frames) -> str:
     )
     script = _asset(environment, "report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    ranked = boards(frames)
+    content = page(frames, ranked)
     return environment.get_template("report.html").render(
-        page=page(frames),
+        page=content,
+        sections=sections(frames, ranked, content.boards),
         style=Markup(_asset(environment, "report.css")),
         script=Markup(script),
         script_digest=digest,

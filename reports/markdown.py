@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from reports.boards import boards
 from reports.frames import Frames
 from reports.page import Page, page
 from reports.rows import BoardTable, Column, Number
@@ -14,7 +15,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 def as_markdown(frames: Frames) -> str:
     """The leaderboards with intervals, their notes, settings, cost and provenance; rates in per cent."""
-    content = page(frames)
+    content = page(frames, boards(frames))
     parts = [f"# Robustness of FER models, protocol {content.protocol}"]
     for board in content.boards:
         parts += _board(board)
@@ -40,7 +41,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _board(board: BoardTable) -> list[str]:
-    header = ["", *(f"{row.name} ({row.differs})" if row.differs else row.name for row in board.rows)]
+    header = ["", *board.full_names]
     rows = [
         [_title(column), *(_number(row.numbers[place]) for row in board.rows)]
         for place, column in enumerate(board.columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import fer_bench
@@ -9,7 +10,7 @@ from fer_bench import protocol
 from fer_bench.outcomes import Provenance
 from fer_bench.store import CellContext, StoredCell
 from fer_bench.types import AttackSpec
-from reports.boards import boards
+from reports.boards import Board
 from reports.display import ABSENT, decimal, duration, parameter, visible
 from reports.frames import Frames
 from reports.rows import BoardTable, board_table
@@ -111,8 +112,8 @@ class Page:
     runs: tuple[Run, ...]
 
 
-def page(frames: Frames) -> Page:
-    """Everything the report of these results shows."""
+def page(frames: Frames, ranked: Sequence[Board]) -> Page:
+    """Everything the report of these results shows but its sections; `ranked`: `boards(frames)`."""
     cells = _cells(frames)
     return Page(
         protocol=protocol.VERSION,
@@ -120,7 +121,7 @@ def page(frames: Frames) -> Page:
         cells=len(cells),
         finished=sum(cell.status == "done" for cell in cells),
         models=len({cell.cell.model for cell in cells}),
-        boards=tuple(board_table(board) for board in boards(frames)),
+        boards=tuple(board_table(board) for board in ranked),
         problems=problems(frames),
         settings=tuple(dict.fromkeys(_setting(cell) for cell in cells)),
         costs=tuple(_cost(cell) for cell in cells if cell.judged),

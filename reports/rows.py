@@ -42,7 +42,10 @@ class Number:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of numbers under the heading `group`; `name` is the attack or threat that it is about."""
+    """A column of numbers under the heading `group`; `name` is the attack or threat that it is about.
+
+    `threat`: the norm and budget, or the norm alone of a minimum norm; "" without attack.
+    """
 
     kind: Kind
     group: str
@@ -50,6 +53,7 @@ class Column:
     title: str
     tip: str
     notes: tuple[Note, ...] = ()
+    threat: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,17 @@ class Group:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A model on a board. `differs` tells it from another row of the same name; `badges` are notes about it."""
+    """A model on a board. `differs` tells it from another row of the same name; `badges` are notes about it.
+
+    `range`: the ranks that paired tests leave possible, '1 to 3', explained by `range_tip`; "" without a rank.
+    """
 
     rank: str
+    range: str
+    range_tip: str
+    task: str
+    family: str
+    defended: str
     name: str
     differs: str
     title: str
@@ -88,6 +100,11 @@ class BoardTable:
     rows: tuple[ModelRow, ...]
     notes: tuple[Note, ...]
 
+    @property
+    def full_names(self) -> tuple[str, ...]:
+        """What each row is called where rows of one name must be told apart."""
+        return tuple(f"{row.name} ({row.differs})" if row.differs else row.name for row in self.rows)
+
 
 def board_table(board: Board) -> BoardTable:
     """The board with every number as text."""
@@ -96,8 +113,8 @@ def board_table(board: Board) -> BoardTable:
     full = tuple(f"{name} ({words})" if words else name for name, words in zip(names, differs, strict=True))
     known = footnotes(board, full)
     columns = [
-        Column(kind, group, name, title, _TIPS[kind], known.at(None, name) if kind == "robust" else ())
-        for kind, group, name, title in _columns(board)
+        Column(kind, group, name, title, _TIPS[kind], known.at(None, name) if kind == "robust" else (), threat)
+        for kind, group, name, title, threat in _columns(board)
     ]
     rows = []
     for place, entry in enumerate(board.entries):
@@ -111,9 +128,14 @@ def board_table(board: Board) -> BoardTable:
             str(context.year) if context.year else "year unknown",
             millions(context.parameters) if context.parameters else "size unknown",
         ]
-        rank = board.ranks[place]
+        rank, span = board.ranks[place], board.ranges[place]
         row = ModelRow(
             rank="-" if rank is None else str(rank),
+            range="" if span is None else str(span.best) if span.best == span.worst else f"{span.best} to {span.worst}",
+            range_tip="" if span is None else f"{span.above} models tested better, {span.below} worse, at 5 %.",
+            task=context.task,
+            family=visible(context.family),
+            defended="yes" if context.defended else "no",
             name=names[place],
             differs=differs[place],
             title=visible(context.model_title),
@@ -164,28 +186,29 @@ def _differences(board: Board) -> tuple[str, ...]:
     )
 
 
-def _columns(board: Board) -> list[tuple[Kind, str, str, str]]:
-    """Kind, group, name and title of each column, in order."""
+def _columns(board: Board) -> list[tuple[Kind, str, str, str, str]]:
+    """Kind, group, name, title and threat of each column, in order."""
     cases = {threat: case for entry in board.entries for threat, case in entry.worst.items()}
     scores = {name: score for entry in board.entries for name, score in entry.scores.items()}
-    found: list[tuple[Kind, str, str, str]] = [
-        ("clean", "no attack", "", "accuracy"),
-        ("clean macro", "no attack", "", "macro"),
+    found: list[tuple[Kind, str, str, str, str]] = [
+        ("clean", "no attack", "", "accuracy", ""),
+        ("clean macro", "no attack", "", "macro", ""),
     ]
     for threat in sorted(cases, key=lambda threat: threat_order(cases[threat].threat)):
-        found.append(("worst case", "worst case over attacks", threat, threat))
+        found.append(("worst case", "worst case over attacks", threat, threat, threat))
     attacks = dict.fromkeys(score.reading.attack for score in scores.values())
     for attack in attacks:
         of = [(name, score) for name, score in scores.items() if score.reading.attack == attack]
         minimum = next((e.minimum_norms[attack] for e in board.entries if attack in e.minimum_norms), None)
         if minimum is not None:
-            found.append(("minimum norm", f"{attack}, minimum {minimum.norm}", attack, "median norm"))
+            found.append(("minimum norm", f"{attack}, minimum {minimum.norm}", attack, "median norm", minimum.norm))
         for name, score in sorted(of, key=lambda item: threat_order(item[1].reading.threat)):
             group = f"{name} ({score.reading.threat.norm})"
-            found += [("robust", group, name, "robust"), ("robust macro", group, name, "macro")]
+            at = str(score.reading.threat)
+            found += [("robust", group, name, "robust", at), ("robust macro", group, name, "macro", at)]
             if score.eight_bit is not None:
-                found.append(("8-bit", group, name, "8-bit"))
-    return [(kind, visible(group), name, title) for kind, group, name, title in found]
+                found.append(("8-bit", group, name, "8-bit", at))
+    return [(kind, visible(group), name, title, threat) for kind, group, name, title, threat in found]
 
 
 def _number(entry: Entry, column: Column, notes: tuple[Note, ...]) -> Number:

@@ -6,7 +6,7 @@ import re
 
 from handmade import NEVER, WRONG, Made, cw, make, pgd
 
-from fer_bench import api
+from fer_bench import readout
 from reports import tables
 from reports.markdown import as_markdown
 
@@ -53,7 +53,7 @@ def test_hostile_names_stay_text(tmp_path):
 
 def test_the_report_verb_writes_markdown_for_a_name_in_md(tmp_path):
     make(tmp_path / "results", Made([0.01]))
-    page = api.report(tmp_path / "results", tmp_path / "deep" / "page.md")
+    page = readout.report(tmp_path / "results", tmp_path / "deep" / "page.md")
     assert page.read_text(encoding="utf-8").startswith("# Robustness of FER models, protocol v1")
 
 

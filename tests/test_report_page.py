@@ -203,10 +203,13 @@ def dom(url: str, profile: Path) -> str:
     """What Chromium makes of a page after its scripts ran."""
     if CHROMIUM is None:
         pytest.skip("no chromium or google-chrome on the path; install one (apt-get install chromium)")
-    words = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    words = "--headless --no-sandbox --enable-logging=stderr --disable-gpu --disable-quic --no-first-run"
+    words += " --disable-background-networking"
     words += " --disable-component-update --disable-sync --disable-dev-shm-usage --virtual-time-budget=5000"
     command = [CHROMIUM, *words.split(), f"--user-data-dir={profile}", "--dump-dom", url]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "CONSOLE" not in done.stderr, done.stderr  # no error, no refused request, nothing left from debugging
+    return done.stdout
 
 
 def ranked(folder: Path) -> Frames:
@@ -246,7 +249,7 @@ def test_the_browser_shows_the_numbers_of_the_store(tmp_path):
 )
 def test_sorting_by_address_puts_what_is_absent_last(tmp_path, column, direction, order):
     leaderboard.write_html(ranked(tmp_path / "store"), tmp_path / "report.html")
-    url = f"{(tmp_path / 'report.html').as_uri()}#sort=table-1,{column},{direction}"
+    url = f"{(tmp_path / 'report.html').as_uri()}#table-1.sort={column}.{direction}"
     tree = Tree(dom(url, tmp_path / "profile"))
     assert [row[1] for row in tree.rows["table-1"]] == order
     assert [value for name, value in tree.attributes if name == "aria-sort"] == [direction]

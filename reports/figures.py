@@ -1,0 +1,102 @@
+"""Results to figures: security curves, clean against robust, regressors on the circumplex. It computes no rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import pandas as pd
+from markupsafe import Markup
+
+from fer_bench.types import Norm, ThreatModel, format_eps
+from reports import breakdowns
+from reports.boards import Board
+from reports.display import decimal, percent, visible
+from reports.frames import Frames
+from reports.svg import PERCENT, Axis, Dot, Line, circumplex, lines, scatter
+from reports.va import regressions
+
+#: Arrows drawn of one cell, the first of its images in order of their digests.
+ARROWS = 60
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing, what it is about, and what a reader must know to read it."""
+
+    title: str
+    caption: str
+    drawing: Markup
+
+
+def security_curves(frames: Frames) -> tuple[Figure, ...]:
+    """One figure an attack, norm and data set that was read at two budgets or more; one line a model."""
+    table = breakdowns.curves(frames)
+    found = []
+    for (data, n, attack, norm), own in table.groupby(["data", "n", "attack", "norm"], sort=False):
+        if own.loc[own["eps"] > 0, "eps"].nunique() < 2:
+            continue
+        drawn = []
+        for (model, weights, seed), line in own.groupby(["model", "weights", "seed"], sort=False):
+            several = own.loc[own["model"] == model, ["weights", "seed"]].nunique().max() > 1
+            name = f"{model} ({str(weights)[:8]}, seed {seed})" if several else str(model)
+            drawn.append(Line(visible(name), tuple(_point(visible(name), row) for _, row in line.iterrows())))
+        budgets = sorted(own["eps"].unique())
+        ticks = tuple((eps, format_eps(eps, cast(Norm, norm)) if eps else "0") for eps in budgets)
+        axis = Axis(f"budget ({norm}), spaced by its square root", 0.0, budgets[-1], ticks, math.sqrt)
+        title = f"{visible(str(attack))} on {visible(str(data))}, n = {n:,}"
+        label = f"Robust accuracy against budget: {title}; {len(drawn)} models"
+        found.append(Figure(title, "", lines(axis, PERCENT, drawn, label)))
+    return tuple(found)
+
+
+def _point(name: str, row: pd.Series) -> Dot:
+    at = str(ThreatModel(row["norm"], row["eps"])) if row["eps"] else "no attack"
+    words = f"{name}, {at}: {percent(row['robust_accuracy'])} % ({percent(row['low'])} to {percent(row['high'])})"
+    return Dot(row["eps"], 100 * row["robust_accuracy"], words, repr(float(row["robust_accuracy"])))
+
+
+def trade_off(board: Board, names: tuple[str, ...]) -> Figure | None:
+    """Clean against worst-case robust accuracy of a board's rows, called `names`, with the Pareto front marked.
+
+    None where fewer than two models have both.
+    """
+    threat = str(board.ranked_by)
+    known = [
+        (name, entry.clean.rate.value, entry.worst[threat].rate.value)
+        for name, entry in zip(names, board.entries, strict=True)
+        if threat in entry.worst
+    ]
+    if len(known) < 2:
+        return None
+    dots = []
+    for name, clean, left in known:
+        beaten = any(c >= clean and r >= left and (c, r) != (clean, left) for _, c, r in known)
+        words = f"{name}: clean {percent(clean)} %, worst case {percent(left)} %"
+        dots.append((name, Dot(100 * clean, 100 * left, words, repr(left)), not beaten))
+    x = Axis("accuracy without attack, %", 0, 100, PERCENT.ticks)
+    y = Axis(f"worst case at {threat}, %", 0, 100, PERCENT.ticks)
+    title = f"Clean against robust: {visible(board.data)}, n = {board.n:,}"
+    caption = "Filled: no other model is at least as good in both and better in one (the Pareto front)."
+    return Figure(title, caption, scatter(x, y, dots, f"{title}; {len(dots)} models"))
+
+
+def circumplexes(frames: Frames) -> tuple[Figure, ...]:
+    """One figure a finished cell of a regressor whose attacked predictions are known."""
+    found = []
+    for entry in regressions(frames):
+        if entry.attacked is None:
+            continue
+        own = frames.by_cell[entry.cell.id].head(ARROWS)
+        values = own[["clean_valence", "clean_arousal", "attacked_valence", "attacked_arousal"]].to_numpy(float)
+        moves = [(Dot(a, b, ""), Dot(c, d, _moved(a, b, c, d))) for a, b, c, d in values.tolist()]
+        cell = entry.cell
+        title = visible(f"{cell.cell.model}: {cell.context.attack_label} {cell.cell.attack.threat}")
+        caption = f"From the prediction without attack (ring) to the attacked one (arrow), {len(moves)} images."
+        found.append(Figure(title, caption, circumplex(moves, f"Valence and arousal, {title}")))
+    return tuple(found)
+
+
+def _moved(a: float, b: float, c: float, d: float) -> str:
+    return f"({decimal(a)}, {decimal(b)}) to ({decimal(c)}, {decimal(d)})"

@@ -1,0 +1,63 @@
+"""Frames to what the page shows below its leaderboards: figures, matrices, tables. It renders nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.boards import Board
+from reports.display import decimal, visible
+from reports.figures import Figure, circumplexes, security_curves, trade_off
+from reports.frames import Frames
+from reports.matrices import Kill, Matrix, heat_map, target_matrices, transfer_matrices, unique_kills
+from reports.profiles import QUANTILES, Profile, profiles
+from reports.rows import BoardTable
+from reports.stages import stage_rows
+from reports.va import va_rows
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A plain table of text."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Sections:
+    """What stands below the leaderboards; what is empty has no section."""
+
+    trade_offs: tuple[Figure, ...]
+    curves: tuple[Figure, ...]
+    heat_maps: tuple[Matrix, ...]
+    kills: tuple[Kill, ...]
+    stages: Listing
+    transfers: tuple[Matrix, ...]
+    targets: tuple[Matrix, ...]
+    regressors: Listing
+    circumplexes: tuple[Figure, ...]
+    profiles: tuple[Profile, ...]
+    quantiles: tuple[str, ...]
+
+
+def sections(frames: Frames, boards: Sequence[Board], tables: Sequence[BoardTable]) -> Sections:
+    """Everything below the leaderboards `boards`, of which `tables` are the text."""
+    named = [(board, table.full_names) for board, table in zip(boards, tables, strict=True)]
+    header, rows = va_rows(frames, decimal)
+    return Sections(
+        trade_offs=tuple(figure for figure in (trade_off(*pair) for pair in named) if figure),
+        curves=security_curves(frames),
+        heat_maps=tuple(heat_map(*pair) for pair in named),
+        kills=tuple(kill for pair in named for kill in unique_kills(frames, *pair)),
+        stages=Listing(
+            ("model", "suite", "threat", "stage", "attacked", "fell here"),
+            tuple(tuple(map(visible, row)) for row in stage_rows(frames)),
+        ),
+        transfers=transfer_matrices(frames),
+        targets=target_matrices(frames),
+        regressors=Listing(header, tuple(tuple(map(visible, row)) for row in rows)),
+        circumplexes=circumplexes(frames),
+        profiles=tuple(profile for pair in named for profile in profiles(frames, *pair)),
+        quantiles=tuple(f"{share:.0%}" for share in QUANTILES),
+    )

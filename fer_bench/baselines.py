@@ -187,7 +187,10 @@ def _cell_from_json(fields: dict[str, Any]) -> GuardedCell:
         digest=fields["verdicts"],
         clean=_bits_from_json(fields["clean"], n, where),
         robust=tuple(
-            (ThreatModel(reading["norm"], float(reading["eps"])), _bits_from_json(reading, n, where))
+            (
+                ThreatModel(reading["norm"], float(reading["eps"]), spec.word("region")),
+                _bits_from_json(reading, n, where),
+            )
             for reading in fields["robust"]
         ),
     )

@@ -10,17 +10,22 @@ from fer_bench.baselines import GuardedCell, Maker, Snapshot, Unmeasured, Verdic
 from fer_bench.store import StoredCell
 from fer_bench.types import ThreatModel, digest
 from reports.frames import Frames
-from reports.rates import Reading, readings, robust
+from reports.rates import Reading, finished, readings, robust
 
 
 def snapshot(frames: Frames, budgets: Sequence[ThreatModel] = ()) -> Snapshot:
     """Everything of a results folder that a gate can compare.
 
-    Minimum-norm cells are read where reports.rates reads them, and at `budgets` of their norm.
+    Minimum-norm cells are read where reports.rates reads them, and at `budgets` of their norm. Transfer cells, which
+    are on no leaderboard, are read at their budget.
     """
     found: dict[int, list[Reading]] = {}
     for reading in readings(frames, budgets):
         found.setdefault(reading.cell, []).append(reading)
+    for carried in finished(frames):
+        spec = carried.cell.attack
+        if spec.source and not spec.minimum_norm and carried.id in frames.by_cell:
+            found[carried.id] = [Reading(carried.id, carried.context.attack_label, spec.threat)]
     guarded, unmeasured = [], []
     for number, cell in frames.stored.items():
         if number in found and cell.context.task == "expression":
@@ -57,4 +62,6 @@ def _reason(cell: StoredCell) -> str:
         return f"it failed: {cell.error}"
     if cell.status != "done":
         return f"it is unfinished: {cell.judged} of {cell.cell.n} images judged"
+    if cell.cell.attack.source:
+        return "transfer cells of minimum-norm attacks are not gated"
     return "valence-arousal cells are not gated yet" if cell.context.task == "va" else "it holds no verdicts"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from fer_bench.types import AttackSpec
 from reports.frames import Frames
 from reports.rates import finished
@@ -20,14 +22,26 @@ def stage_names(spec: AttackSpec) -> tuple[str, ...]:
     return tuple([*names, name] if name else names)
 
 
-def stage_rows(frames: Frames) -> list[tuple[str, ...]]:
-    """Model, suite, threat, stage, number attacked and number that fell there, for every finished suite."""
-    rows: list[tuple[str, ...]] = []
+#: Columns of `stage_frame`.
+COLUMNS = ["model", "data", "n", "seed", "suite", "threat", "stage", "attacked", "fell"]
+
+
+def stage_frame(frames: Frames) -> pd.DataFrame:
+    """One row a stage of every finished suite, in the order in which they ran; `attacked` and `fell` count samples."""
+    rows: list[tuple[object, ...]] = []
     for cell in finished(frames):
         spec = cell.cell.attack
         counts = frames.stages.get(cell.id, ()) if spec.word("stages") else ()
+        own = cell.cell
+        where = (own.model, own.data, own.n, own.seed, cell.context.attack_label, str(spec.threat))
         rows += (
-            (cell.cell.model, cell.context.attack_label, str(spec.threat), name, f"{count.asked:,}", f"{count.fell:,}")
-            for name, count in zip(stage_names(spec), counts, strict=False)
+            (*where, name, count.asked, count.fell) for name, count in zip(stage_names(spec), counts, strict=False)
         )
-    return rows
+    frame: pd.DataFrame = pd.DataFrame(rows, columns=COLUMNS)
+    return frame
+
+
+def stage_rows(frames: Frames) -> list[tuple[str, ...]]:
+    """Model, suite, threat, stage, number attacked and number that fell there, as text."""
+    own = stage_frame(frames)[["model", "suite", "threat", "stage", "attacked", "fell"]]
+    return [(*map(str, row[:4]), *(f"{count:,}" for count in row[4:])) for row in own.itertuples(index=False)]

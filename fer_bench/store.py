@@ -245,9 +245,12 @@ class ResultStore(Database):
         return sorted(latest.values(), key=lambda stored: stored.id)
 
     def stages(self) -> dict[int, tuple[StageCount, ...]]:
-        """What the stages of each suite and curve did, by cell, in order."""
+        """What the stages of each suite and curve did, by cell, in order.
+
+        A sample that was wrong before was asked about once and not attacked.
+        """
         query = """
-            select cell_id, number, count(*), sum(fooled), sum(forwards), sum(backwards)
+            select cell_id, number, sum(forwards > 1), sum(fooled), sum(forwards), sum(backwards)
             from stage group by cell_id, number order by cell_id, number
         """
         found: dict[int, list[StageCount]] = {}

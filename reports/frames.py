@@ -36,7 +36,6 @@ _VERDICT_COLUMNS = [
     "attacked_valence",
     "attacked_arousal",
 ]
-_NOTHING = (None, None)
 _CELL_COLUMNS = [
     "cell",
     *ROW,
@@ -82,28 +81,9 @@ def collect(store: ResultStore) -> Frames:
     """Reads everything a store holds: the latest finished attempt of each cell."""
     stored = {found.id: found for found in store.cells()}
     cells = pd.DataFrame([_cell_row(found) for found in stored.values()], columns=_CELL_COLUMNS)
-    rows = (
-        (
-            found.cell_id,
-            found.verdict.sample,
-            found.truth,
-            found.verdict.label,
-            found.verdict.clean_prediction,
-            found.verdict.fooled,
-            found.verdict.attacked_prediction,
-            found.verdict.norm,
-            found.verdict.eight_bit,
-            found.verdict.first_query,
-            found.verdict.forwards,
-            found.verdict.backwards,
-            found.verdict.target,
-            *(found.values or _NOTHING),
-            *(found.verdict.clean_values or _NOTHING),
-            *(found.verdict.attacked_values or _NOTHING),
-        )
-        for found in store.verdicts(stored)
-    )
-    verdicts = pd.DataFrame(rows, columns=_VERDICT_COLUMNS)
+    verdicts = pd.DataFrame(store.verdict_rows(stored), columns=_VERDICT_COLUMNS)
+    verdicts["fooled"] = verdicts["fooled"].astype(bool)
+    verdicts["eight_bit"] = verdicts["eight_bit"].astype(object).map({1: True, 0: False})
     numbers = ["norm", "target", *_VERDICT_COLUMNS[-6:]]
     verdicts[numbers] = verdicts[numbers].astype(float)
     verdicts["right"] = (verdicts["clean_prediction"] == verdicts["label"]).astype(bool)

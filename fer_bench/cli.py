@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 import fer_bench
-from fer_bench import cli_readout
+from fer_bench import cli_readout, cli_train
 from fer_bench.cli_models import CLASSES, INPUT, WEIGHTS, models
 from fer_bench.errors import FerBenchError
 
@@ -281,6 +281,7 @@ def doctor(out: Path) -> None:
 
 for _command_on_results in (cli_readout.export, cli_readout.baseline, cli_readout.check, cli_readout.compare):
     main.add_command(_command_on_results)
+main.add_command(cli_train.train)
 
 
 if __name__ == "__main__":

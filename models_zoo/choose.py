@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from fer_bench import fetch
 from fer_bench.errors import UsageError
@@ -60,10 +61,12 @@ def choose_models(
 
 
 def find_model(text: str, classes: Sequence[str] = (), given: str = "") -> ModelCard:
-    """The card of one name or one model of the user's own, with the defences written behind it ('+jpeg75')."""
+    """The card of one name, one folder with a card.toml or one model of the user's own, defences ('+jpeg75') behind it."""
     name, names = split_defences(text)
     if is_own(name):
         card = own_card(name, classes, given)
+    elif (Path(name) / shelf.CARD).is_file():
+        card = dataclasses.replace(shelf.read_card(Path(name) / shelf.CARD), own=name)
     else:
         known = {card.name: card for card in every_model()}
         if name not in known:

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from models_zoo.inputs import Input, Prepared, parse_input
 from models_zoo.loading import open_model
 from models_zoo.onnx_file import read_onnx
 from models_zoo.own import VA
+from models_zoo.slim import SLIM_INPUT, Slim
 from models_zoo.weights import fill
 
 if sys.version_info >= (3, 11):
@@ -43,7 +45,7 @@ _KNOWN = (
     *("name", "title", "classes", "architecture", "input", "file", "accuracy", "revision", "parameters", "year"),
     *("paper", "licence", "family", "trained_on", "contaminated", "notes"),
 )
-_UNSEEN = f"{UNSEEN} the card was added on this machine with `ferbench models add`."
+_UNSEEN = f"{UNSEEN} the card is a file of this machine."
 
 
 def folder() -> Path:
@@ -158,11 +160,19 @@ def _architecture(fields: _Fields, classes: int) -> tuple[Input, Callable[[Seque
             return Prepared(network, wanted)
 
         return wanted, build
+    if name == "slim":
+        return SLIM_INPUT, partial(_slim, classes)
     read = {"onnx": read_onnx, "torchscript": read_torchscript}.get(name)
     if read is None:
-        raise fields.wrong("architecture", "timm:NAME, onnx or torchscript (a shared card holds no code)")
+        raise fields.wrong("architecture", "timm:NAME, slim, onnx or torchscript (a shared card holds no code)")
     given = parse_input(fields.text("input"))
     return given, lambda paths: Prepared(read(paths[0]), given)
+
+
+def _slim(classes: int, paths: Sequence[Path]) -> nn.Module:
+    network = Slim(classes)
+    fill(network, read_checkpoint(paths[0]))
+    return network
 
 
 def _file(fields: _Fields, table: dict[str, Any]) -> CardFile:

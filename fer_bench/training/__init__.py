@@ -1,0 +1,1 @@
+"""Adversarial training of FER networks: FAAT and its baselines. It receives objects; it knows no model and no page."""

@@ -1,0 +1,64 @@
+"""Spectra of feature maps: the focal frequency loss, and how far two sets of features are apart, band by band.
+
+It must not know where the features come from. Equations are those of Jiang, Dai, Wu, Loy: "Focal Frequency Loss for
+Image Reconstruction and Synthesis", ICCV 2021, applied here to feature maps instead of images.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def spectrum(features: torch.Tensor) -> torch.Tensor:
+    """Orthonormal 2-D discrete Fourier transform of real maps `(n, channels, height, width)`, computed in float32.
+
+    F(u, v) = 1 / sqrt(HW) sum_xy f(x, y) exp(-2 pi i (ux / W + vy / H)) (equation 1, orthonormal).
+    Double precision stays double.
+    """
+    maps = features if features.dtype == torch.float64 else features.float()
+    transformed: torch.Tensor = torch.fft.fft2(maps, norm="ortho")
+    return transformed
+
+
+def focal_frequency_loss(one: torch.Tensor, other: torch.Tensor, alpha: float = 1.0) -> torch.Tensor:
+    """The focal frequency distance of two sets of maps `(n, channels, height, width)`: a scalar.
+
+    d(u, v) = |F_one - F_other|^2 (equation 6); w(u, v) = (|F_one - F_other| / max_uv |F_one - F_other|)^alpha, with
+    the maximum over each map's frequencies, no gradient through w (equation 7); the loss is the mean of w d over
+    samples, channels and frequencies (equation 8). The frequencies on which the two differ most weigh most. Zero, with
+    gradient zero, where the two are equal.
+    """
+    difference = spectrum(one) - spectrum(other)
+    distance = difference.real.square() + difference.imag.square()
+    with torch.no_grad():
+        size = distance.sqrt()
+        weight = (size / size.amax((-2, -1), keepdim=True).clamp_min(1e-12)).pow(alpha)
+    mean: torch.Tensor = (weight * distance).mean()
+    return mean
+
+
+def bands(height: int, width: int, count: int = 3) -> torch.Tensor:
+    """The band of every frequency of `spectrum`: int64 `(height, width)`, 0 the lowest, `count` - 1 the highest.
+
+    Bands have equal widths in radial frequency, as a fraction of the largest there is (a half cycle per pixel along
+    both sides). The constant term is in band 0.
+    """
+    vertical = torch.fft.fftfreq(height).abs()[:, None]
+    horizontal = torch.fft.fftfreq(width).abs()[None, :]
+    radius = (vertical.square() + horizontal.square()).sqrt() / 0.5**0.5
+    found: torch.Tensor = (radius * count).long().clamp_max(count - 1)
+    return found
+
+
+def spectral_distance(clean: torch.Tensor, attacked: torch.Tensor, count: int = 3) -> torch.Tensor:
+    """How much of the clean features' energy an attack moves, per band: float64 `(count,)`.
+
+    sum |F_clean - F_attacked|^2 in the band / sum |F_clean|^2 over all bands, both summed over samples, channels and
+    frequencies: 0 where nothing moved. The entries add up to the relative squared distance of the features themselves
+    (Parseval), so that nets whose features are of different sizes can be compared.
+    """
+    base, moved = spectrum(clean.double()), spectrum((clean - attacked).double())
+    where = bands(clean.shape[-2], clean.shape[-1], count).to(clean.device).flatten()
+    energy = moved.abs().square().sum((0, 1)).flatten()
+    total = base.abs().square().sum().clamp_min(1e-300)
+    return torch.zeros(count, dtype=torch.float64, device=clean.device).index_add_(0, where, energy) / total

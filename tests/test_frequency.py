@@ -1,0 +1,88 @@
+"""The frequency loss and the spectral distance, against closed forms and derivatives by finite differences."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from fer_bench.training.frequency import bands, focal_frequency_loss, spectral_distance, spectrum
+from toys import seeded
+
+
+def sinusoid(side: int, cycles: int, amplitude: float) -> torch.Tensor:
+    x = torch.arange(side, dtype=torch.float64)
+    return (amplitude * torch.cos(2 * math.pi * cycles * x / side)).expand(1, 1, side, side)
+
+
+@pytest.mark.parametrize("amplitude", [0.5, 2.0])
+def test_a_single_sinusoid(amplitude: float) -> None:
+    """cos over N columns has two coefficients of size A N / 2 (orthonormal): d = A^2 N^2 / 4 at each, w = 1 at both."""
+    side = 8
+    loss = focal_frequency_loss(sinusoid(side, 2, amplitude), torch.zeros(1, 1, side, side, dtype=torch.float64))
+    assert float(loss) == pytest.approx(2 * (amplitude * side / 2) ** 2 / side**2)
+
+
+def test_the_weaker_of_two_sinusoids_weighs_less() -> None:
+    """Amplitudes 1 and 1/2: weights 1 and 1/2, so the loss is d (1 + 1/2 * 1/4) of the stronger one's."""
+    side = 8
+    both = sinusoid(side, 1, 1.0) + sinusoid(side, 3, 0.5)
+    zero = torch.zeros_like(both)
+    strong = focal_frequency_loss(sinusoid(side, 1, 1.0), zero)
+    assert float(focal_frequency_loss(both, zero)) == pytest.approx(float(strong) * (1 + 0.5 * 0.25))
+
+
+def test_without_focus_it_is_the_mean_squared_difference() -> None:
+    """alpha 0 gives every frequency weight 1: Parseval."""
+    one, other = seeded((2, 3, 5, 6), 0), seeded((2, 3, 5, 6), 1)
+    loss = focal_frequency_loss(one, other, alpha=0.0)
+    assert float(loss) == pytest.approx(float((one - other).square().mean()))
+
+
+def test_the_weights_have_no_gradient() -> None:
+    """The gradient is that of sum w d with w fixed: 2 w (F - G) back through the transform, divided by the count."""
+    one, other = seeded((1, 1, 4, 4), 0).requires_grad_(), seeded((1, 1, 4, 4), 1)
+    (found,) = torch.autograd.grad(focal_frequency_loss(one, other), one)
+    difference = spectrum(one.detach() - other)
+    weighted = difference * difference.abs() / difference.abs().max()
+    expected = 2 * torch.fft.ifft2(weighted, norm="ortho").real / 16
+    torch.testing.assert_close(found, expected)
+
+
+def test_gradients_by_finite_differences() -> None:
+    """Of the loss without focus: with it the weights move too, of which the gradient is to know nothing."""
+    one = seeded((2, 2, 4, 5), 0).requires_grad_()
+    other = seeded((2, 2, 4, 5), 1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda a, b: focal_frequency_loss(a, b, alpha=0.0), (one, other))
+
+
+def test_equal_maps_have_loss_and_gradient_zero() -> None:
+    one = torch.ones(1, 2, 6, 6, requires_grad=True)
+    loss = focal_frequency_loss(one, torch.ones(1, 2, 6, 6))
+    (found,) = torch.autograd.grad(loss, one)
+    assert float(loss) == 0
+    assert bool((found == 0).all())
+
+
+def test_bands_are_rings() -> None:
+    found = bands(6, 6, 3)
+    assert found[0, 0] == 0
+    assert found[3, 3] == 2, "half a cycle per pixel along both sides is the highest frequency there is"
+    assert torch.equal(found, found.T)
+    assert torch.equal(found[1:], found[1:].flip(0)), "a frequency and its negative are in one band"
+
+
+def test_a_moved_sinusoid_is_in_its_band() -> None:
+    """Clean energy 1 at the lowest band; an attack adds a quarter of it at the highest frequency of the rows."""
+    side = 8
+    clean = sinusoid(side, 1, 1.0)
+    attacked = clean + 0.5 * torch.cos(torch.pi * torch.arange(side, dtype=torch.float64)) / math.sqrt(2)
+    distance = spectral_distance(clean, attacked, 2)
+    assert distance.tolist() == pytest.approx([0, 0.25], abs=1e-12)
+
+
+def test_bands_add_up_to_the_distance_of_the_features() -> None:
+    clean, attacked = seeded((3, 4, 6, 6), 0), seeded((3, 4, 6, 6), 1)
+    whole = (clean - attacked).square().sum() / clean.square().sum()
+    assert float(spectral_distance(clean, attacked).sum()) == pytest.approx(float(whole))

@@ -61,7 +61,7 @@ def choose_models(
 
 
 def find_model(text: str, classes: Sequence[str] = (), given: str = "") -> ModelCard:
-    """The card of one name, one folder with a card.toml or one model of the user's own, defences ('+jpeg75') behind it."""
+    """The card of a name, of a folder with a card.toml or of a model of the user's own, with its defences ('+blur')."""
     name, names = split_defences(text)
     if is_own(name):
         card = own_card(name, classes, given)

@@ -1,0 +1,74 @@
+"""Throughput of the trainer against the bare passes that its inner maximisation consists of.
+
+`python benchmarks/training_throughput.py [METHOD] [ARCH]`: gradient passes per second of whole training steps
+(augmentation, attack, outer loss, optimiser), beside those of forward and backward alone, on random faces.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from fer_bench.engines.local import choose_device
+from fer_bench.training import inner
+from fer_bench.training.loop import Callback, Material, train
+from fer_bench.training.network import Network, fastest
+from fer_bench.training.recipe import Recipe
+from fer_bench.training.state import State
+from fer_bench.training.tasks import Expression
+from models_zoo import trainable
+
+STEPS, BATCH = 40, 128
+
+
+class Clock(Callback):
+    """Seconds of every step."""
+
+    def __init__(self) -> None:
+        self.last, self.seconds = 0.0, []  # type: float, list[float]
+
+    def step(self, now: State, loss: float) -> None:
+        """The time since the step before."""
+        here = time.perf_counter()
+        self.seconds.append(here - self.last)
+        self.last = here
+
+
+def main() -> None:
+    method = sys.argv[1] if len(sys.argv) > 1 else "pgd-at"
+    arch = sys.argv[2] if len(sys.argv) > 2 else "slim"
+    device = choose_device("auto")
+    recipe = Recipe(method=method, epochs=1, batch_size=BATCH, held_out=8, mask="none", freq=False)  # type: ignore[arg-type]
+    model = trainable.build(arch, 7).model
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(BATCH * STEPS, 1, 48, 48, generator=generator)
+    labels = torch.randint(7, (len(images),), generator=generator)
+    net = Network(model, device, fastest(model, images[:BATCH], device))
+
+    x, y = images[:BATCH].to(device), labels[:BATCH].to(device)
+    bare = []
+    with net.still():
+        for _ in range(STEPS):
+            started = time.perf_counter()
+            inner.gradient(lambda z: F.cross_entropy(net(z), y, reduction="sum"), x).sum().item()
+            bare.append(time.perf_counter() - started)
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        material = Material(images, labels, None, images[:8], labels[:8], "random")
+        train(net, Expression(), material, recipe, Path(folder), "throughput", [clock])
+    passes = recipe.steps + {"standard": 1 - recipe.steps, "fgsm-rs": 2 - recipe.steps}.get(method, 1)
+    passes += 1 if method in ("trades", "mart", "faat") else 0
+    one, whole = min(bare), min(clock.seconds[1:])  # the least disturbed: other programs only add time
+    print(f"{method} on {arch}, batch {BATCH}, {net.precision} on {device}, {torch.get_num_threads()} threads")
+    print(f"bare passes    {BATCH / one:10,.0f} images a second")
+    print(f"training       {BATCH * passes / whole:10,.0f} images a second, {passes} passes a step")
+    print(f"ratio          {passes * one / whole:10.2f}")
+
+
+if __name__ == "__main__":
+    main()

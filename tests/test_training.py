@@ -1,0 +1,161 @@
+"""Training as a whole: killed and gone on with, judged, held out, and left behind as a model that can be run."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from toys import faces, seeded, write_csv
+
+from fer_bench.data import evalset
+from fer_bench.errors import ModelError, UsageError
+from fer_bench.trainer import train
+from fer_bench.training import examples, methods
+from fer_bench.training.judge import warnings
+from fer_bench.training.loop import learning_rate
+from fer_bench.training.methods import Attacked, Setting
+from fer_bench.training.recipe import Recipe
+from fer_bench.training.state import EpochLog
+from models_zoo.choose import choose_models
+from models_zoo.loading import load
+
+RECIPE = Recipe(
+    method="pgd-at", epochs=2, batch_size=8, steps=2, held_out=8, judge_steps=2, awp=0.01, precision="float32"
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Forty images in FER2013's csv."""
+    folder = tmp_path_factory.mktemp("fer2013")
+    write_csv(folder / "fer2013.csv", faces(40), [i % 7 for i in range(40)], "train")
+    return f"fer2013:{folder}"
+
+
+def test_a_killed_training_ends_with_the_same_weights(data: str, tmp_path: Path) -> None:
+    """SIGKILL in the middle of an epoch, after a state was written and steps were made that it does not hold."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    train(RECIPE, "slim", data, whole, device="cpu")
+    code = f"""
+import os, signal
+import torch
+from fer_bench.training import loop, state
+from fer_bench.training.methods import Attacked, Setting
+from fer_bench.training.recipe import Recipe
+from fer_bench.trainer import train
+
+torch.set_num_threads({torch.get_num_threads()})
+loop.train.__defaults__ = ((), 0.0)  # a state after every step
+write, made = state.write, []
+def after(*given):
+    write(*given)
+    made.append(1)
+state.write = after
+step = loop._step
+def mortal(*given):
+    value = step(*given)
+    if len(made) == 4:  # one at the start, one after each of three steps; the fourth step is lost
+        os.kill(os.getpid(), signal.SIGKILL)
+    return value
+loop._step = mortal
+train({RECIPE!r}, "slim", {data!r}, {str(killed)!r}, device="cpu")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not (killed / "model.safetensors").exists()
+    train(RECIPE, "slim", data, killed, device="cpu")
+    for name in ("state.safetensors", "model.safetensors"):
+        one, other = load_file(whole / name), load_file(killed / name)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(value, other[key]) for key, value in one.items()), name
+
+
+def test_a_finished_training_is_a_model(data: str, tmp_path: Path) -> None:
+    folder = train(replace(RECIPE, epochs=1, awp=0.0, seed=3), "slim", data, tmp_path / "m", device="cpu").parent
+    (card,) = choose_models([str(folder)])
+    assert card.classes == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+    assert load(card)(torch.rand(2, 3, 50, 40)).shape == (2, 7)
+    with (folder / "log.csv").open() as stream:
+        (line,) = csv.DictReader(stream)
+    assert 0 <= float(line["robust"]) <= float(line["clean"]) <= 1
+    with pytest.raises(UsageError, match="another recipe"):
+        train(replace(RECIPE, seed=4), "slim", data, folder, device="cpu")
+
+
+def test_a_regressor_is_trained_by_the_same_command(data: str, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, method="faat", mask="none", epochs=1, awp=0.0)
+    card = train(recipe, "slim", data.replace("fer2013:", "fer2013-va:"), tmp_path / "va", device="cpu")
+    (found,) = choose_models([str(card.parent)])
+    assert found.task == "va"
+
+
+def test_a_training_that_diverges_says_so(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss of the third step is not finite; what was reached before stays in the folder."""
+    losses = []
+
+    def breaking(setting: Setting, attacked: Attacked) -> torch.Tensor:
+        losses.append(own(setting, attacked))
+        return losses[-1] * (float("nan") if len(losses) == 3 else 1)
+
+    own = methods.loss
+    monkeypatch.setattr(methods, "loss", breaking)
+    with pytest.raises(ModelError, match=r"diverged: the loss of step 2 is nan"):
+        train(replace(RECIPE, awp=0.0), "slim", data, tmp_path / "d", device="cpu")
+    assert not (tmp_path / "d" / "model.safetensors").exists()
+
+
+def test_held_out_images_occur_once_and_nowhere_else() -> None:
+    pixels = list(faces(20))
+    pixels += [pixels[0], pixels[1]]
+    data = evalset.build("toy", "toy", pixels, [0] * 22, ("angry", "happy"))
+    avoid = [name for name in data.ids if "#" not in name][-2:]
+    part = examples.split(data, 5, avoid)
+    held, trained = (
+        {data.ids[i].partition("#")[0] for i in indices.tolist()} for indices in (part.held_out, part.train)
+    )
+    assert len(held) == 5
+    assert not held & trained
+    assert not (held | trained) & {name.partition("#")[0] for name in avoid}
+    assert part.dropped == sum(name.partition("#")[0] in {a.partition("#")[0] for a in avoid} for name in data.ids)
+    assert len(part.train) + len(part.held_out) + part.dropped == 22
+    assert part.repeated == 4
+    with pytest.raises(UsageError, match="held-out 30"):
+        examples.split(data, 30)
+
+
+def test_augmentation_moves_image_and_mask_alike() -> None:
+    """Each sample is the image or its mirror, shifted by at most two pixels, with its edges repeated."""
+    image = seeded((1, 1, 6, 6), 0).float()
+    pair = torch.cat([image, 1 - image], 1).expand(40, -1, -1, -1)
+    found = examples.augment(pair, 2, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(found[:, 0], 1 - found[:, 1])
+    padded = torch.nn.functional.pad(image, (2,) * 4, mode="replicate")[0, 0]
+    windows = [padded[y : y + 6, x : x + 6] for y in range(5) for x in range(5)]
+    allowed = [*windows, *(window.flip(1) for window in windows)]
+    assert all(any(torch.equal(one, window) for window in allowed) for one in found[:, 0])
+    assert len({one.numpy().tobytes() for one in found[:, 0]}) > 10
+
+
+def test_schedules() -> None:
+    cosine, cycle = Recipe(lr=1.0), Recipe(lr=1.0, schedule="one-cycle")
+    assert learning_rate(cosine, 99, 1999) == pytest.approx(1.0)
+    assert learning_rate(cosine, 49, 1999) == pytest.approx(0.5)
+    assert learning_rate(cosine, 1049, 1999) == pytest.approx(0.5)
+    assert learning_rate(cycle, 799, 1999) == pytest.approx(1.0)
+    assert learning_rate(cycle, 1399, 1999) == pytest.approx(0.5)
+
+
+def test_catastrophic_overfitting_is_noticed() -> None:
+    before = EpochLog(0, 1.5, 0.1, 0.5, 0.33, 0.30, 100)
+    fell = EpochLog(1, 0.9, 0.1, 0.6, 0.55, 0.05, 100)
+    assert "catastrophic" in warnings([before, fell], True)[0]
+    both_low = replace(fell, fgsm=0.1)
+    assert warnings([before, both_low], True) == [], "FGSM fell too: another ill"
+    assert warnings([before], True) == []

@@ -33,7 +33,7 @@ def train(
     *,
     device: str = "auto",
     name: str = "",
-    command: str = "fer_bench.train(...)",
+    command: str = "fer_bench.trainer.train(...)",
     tell: Callable[[str], None] = lambda text: None,
 ) -> Path:
     """Trains a network and returns the path of its card, beside which the weights and `log.csv` lie.

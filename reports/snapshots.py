@@ -24,7 +24,7 @@ def snapshot(frames: Frames, budgets: Sequence[ThreatModel] = ()) -> Snapshot:
         found.setdefault(reading.cell, []).append(reading)
     for carried in finished(frames):
         spec = carried.cell.attack
-        if spec.source and not spec.minimum_norm and carried.id in frames.by_cell:
+        if spec.source and not (spec.minimum_norm or spec.loss) and carried.id in frames.by_cell:
             found[carried.id] = [Reading(carried.id, carried.context.attack_label, spec.threat)]
     guarded, unmeasured = [], []
     for number, cell in frames.stored.items():
@@ -62,6 +62,6 @@ def _reason(cell: StoredCell) -> str:
         return f"it failed: {cell.error}"
     if cell.status != "done":
         return f"it is unfinished: {cell.judged} of {cell.cell.n} images judged"
-    if cell.cell.attack.source:
+    if cell.cell.attack.source and cell.cell.attack.minimum_norm:
         return "transfer cells of minimum-norm attacks are not gated"
     return "valence-arousal cells are not gated yet" if cell.context.task == "va" else "it holds no verdicts"

@@ -17,8 +17,8 @@ from toys import faces, seeded, write_csv
 from fer_bench.data import evalset
 from fer_bench.errors import ModelError, UsageError
 from fer_bench.trainer import train
-from fer_bench.training import examples, methods
-from fer_bench.training.judge import warnings
+from fer_bench.training import examples, loop, methods
+from fer_bench.training.judge import Scores, warnings
 from fer_bench.training.loop import learning_rate
 from fer_bench.training.methods import Attacked, Setting
 from fer_bench.training.recipe import Recipe
@@ -87,6 +87,21 @@ def test_a_finished_training_is_a_model(data: str, tmp_path: Path) -> None:
     assert 0 <= float(line["robust"]) <= float(line["clean"]) <= 1
     with pytest.raises(UsageError, match="another recipe"):
         train(replace(RECIPE, seed=4), "slim", data, folder, device="cpu")
+
+
+@pytest.mark.parametrize(("method", "kept"), [("standard", 2), ("pgd-at", 1)])
+def test_the_epoch_kept_is_the_clean_best_of_an_undefended_network_and_the_robust_best_of_another(
+    method: str, kept: int, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training goes on, clean accuracy rises and robust accuracy falls: which epoch is kept depends on the aim."""
+    scores = iter([Scores(0.5, 0.3, 0.3), Scores(0.6, 0.2, 0.1)])
+    monkeypatch.setattr(loop, "judge", lambda *given: next(scores))
+    card = train(replace(RECIPE, method=method, awp=0.0), "slim", data, tmp_path / "m", device="cpu")
+    assert f"epoch {kept} of 2" in card.read_text()
+    final = load_file(card.parent / "state.safetensors")
+    names = [name.removeprefix("best/") for name in final if name.startswith("best/")]
+    assert names
+    assert all(torch.equal(final[f"best/{name}"], final[f"mean/{name}"]) for name in names) == (kept == 2)
 
 
 def test_a_regressor_is_trained_by_the_same_command(data: str, tmp_path: Path) -> None:

@@ -67,10 +67,11 @@ def export(model: nn.Module, core: nn.Module, now: State, recipe: Recipe, origin
 
 
 def _card(core: nn.Module, now: State, recipe: Recipe, origin: Origin, weights: Path) -> str:
-    best = now.best_epoch
+    best = now.best_epoch(recipe)
+    score = f"score under PGD-{recipe.judge_steps}" if recipe.adversarial else "clean score"
     chosen = (
-        f"epoch {best.epoch + 1} of {recipe.epochs}, of best score under PGD-{recipe.judge_steps} on held-out training "
-        f"images: clean {best.clean:.4f}, PGD {best.robust:.4f}"
+        f"epoch {best.epoch + 1} of {recipe.epochs}, of best {score} on held-out training images: clean "
+        f"{best.clean:.4f}, PGD {best.robust:.4f}"
     )
     notes = (
         f"trained with: {recipe.describe()}",

@@ -166,9 +166,9 @@ def _close_epoch(setting: Setting, material: Material, now: State, line: EpochLo
         scores = judge(setting, material.held_images, material.held_targets)
         rate = learning_rate(recipe, now.step - 1, total)
         found = EpochLog(line.epoch, line.loss, rate, scores.clean, scores.fgsm, scores.robust, line.images_per_second)
-        if not now.log or scores.robust > max(earlier.robust for earlier in now.log):
+        now.log, now.running_loss = (*now.log, found), 0.0
+        if now.best_epoch(recipe) is found:
             now.best = averaging.snapshot(model)
-    now.log, now.running_loss = (*now.log, found), 0.0
     now.warnings = (*now.warnings, *warnings(now.log, setting.objective.task == "expression"))
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from fer_bench.errors import UsageError
 from fer_bench.training.averaging import Weights
-from fer_bench.training.recipe import Precision
+from fer_bench.training.recipe import Precision, Recipe
 
 STATE = "state.safetensors"
 VERSION = 1
@@ -56,10 +56,9 @@ class State:
     log: tuple[EpochLog, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    @property
-    def best_epoch(self) -> EpochLog:
-        """The epoch of largest robust score; the first of equals."""
-        return max(self.log, key=lambda line: line.robust)
+    def best_epoch(self, recipe: Recipe) -> EpochLog:
+        """The epoch of largest score, the first of equals: under PGD, or clean where nothing is defended."""
+        return max(self.log, key=lambda line: line.robust if recipe.adversarial else line.clean)
 
 
 _PARTS = ("weights", "mean", "momentum", "best")

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from fer_bench.types import ModelCard, PublishedAccuracy, UserFile
-from models_zoo.brought import NOT_SEEN, RAF_DB_TEST, compared, read_checkpoint
+from models_zoo.brought import NOT_SEEN, RAF_DB_TEST, compared
+from models_zoo.checkpoint import read_checkpoint
 from models_zoo.face_backbones import ir_stage, ir_stem
 from models_zoo.preprocessing import imagenet
 from models_zoo.transformer import Mlp

@@ -14,7 +14,8 @@ from torchvision.models import maxvit_t
 
 from fer_bench.types import ModelCard, Task, UserFile
 from models_zoo.addressed import AFFECTNET_7, AFFECTNET_8, CLAMPED, VALENCE_AROUSAL, clamped
-from models_zoo.brought import NOT_SEEN, compared, read_checkpoint
+from models_zoo.brought import NOT_SEEN, compared
+from models_zoo.checkpoint import read_checkpoint
 from models_zoo.preprocessing import imagenet
 from models_zoo.weights import fill
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,38 +21,85 @@ from fer_bench.errors import ModelError
 from models_zoo.weights import CONVERT, Weights, unpickled
 
 #: The entries under which training scripts put the state dict.
-ENTRIES = ("state_dict", "model_state_dict", "model", "net")
+ENTRIES = ("model_state_dict", "state_dict", "net", "model")
 #: The whole of a TorchScript or checkpoint archive at most, unpacked, in multiples of its size: it is hardly packed.
 _LARGEST_RATIO = 20
 
 
-def read_checkpoint(path: Path) -> Weights:
-    """The state dict of a '.safetensors' file or of a torch.save file, alone or under one of `ENTRIES`.
+#: What training scripts leave beside the weights: their own loss curves (classes of the script itself), and numbers.
+_LEFTOVERS = (
+    "__main__.RecorderMeter",
+    "__main__.RecorderMeter1",
+    *(
+        f"{module}.{name}"
+        for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+        for name in ("_reconstruct", "scalar")
+    ),
+    "numpy.ndarray",
+    "numpy.dtype",
+)
 
-    The 'module.' that torch's DataParallel puts before every name is taken off. Raises ModelError in one line.
+
+class _Leftover:
+    """Stands in for an object that is not needed: takes whatever it is made of and keeps none of it."""
+
+    def __new__(cls, *_: object) -> _Leftover:
+        return super().__new__(cls)
+
+    def __init__(self, *_: object) -> None: ...
+
+    def __setstate__(self, _: object) -> None: ...
+
+
+def _stand_in(name: str) -> type:
+    module, _, word = name.rpartition(".")
+    return type(word, (_Leftover,), {"__module__": module, "__qualname__": word})
+
+
+_STAND_INS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [_stand_in(name) for name in _LEFTOVERS]
+
+
+@contextmanager
+def _leftovers_ignored() -> Iterator[None]:
+    """Lets torch's restricted unpickler build inert stand-ins where a checkpoint names one of `_LEFTOVERS`."""
+    with torch.serialization.safe_globals(_STAND_INS):
+        yield
+
+
+def read_checkpoint(path: Path, entries: Sequence[str] = ENTRIES) -> Weights:
+    """The state dict of a checkpoint as its authors' script saved it, or of a '.safetensors' file.
+
+    It may stand alone or be the one of `entries` that the file has; the 'module.' that torch's DataParallel puts
+    before every name is taken off. No code of the file runs. Raises ModelError, in one line.
     """
     if path.suffix == ".safetensors":
         try:
-            return load_file(path)
+            return _without_module(load_file(path))
         except (OSError, SafetensorError) as error:
-            raise ModelError(f"{path} cannot be read as safetensors: {error}.") from error
+            raise ModelError(f"{path} cannot be read as safetensors: {error}") from error
     refuse_bomb(path)
     if is_torchscript(path):
         raise ModelError(f"{path} is TorchScript, a whole model; name it alone: --models {path}.")
-    content = unpickled(path)
-    entries: list[Any] = [content] if _is_state(content) else []
-    if isinstance(content, Mapping) and not entries:
-        entries = [content[entry] for entry in ENTRIES if _is_state(content.get(entry))]
-    if len(entries) != 1:
-        names = ", ".join(map(str, list(content)[:8])) if isinstance(content, Mapping) else type(content).__name__
-        raise ModelError(f"{path} holds {names}; expected a state dict, alone or under one of {', '.join(ENTRIES)}.")
-    state: Mapping[str, torch.Tensor] = entries[0]
-    wrapped = all(name.startswith("module.") for name in state)
-    return {name.removeprefix("module.") if wrapped else name: value for name, value in state.items()}
+    with _leftovers_ignored():
+        content = unpickled(path)
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} holds one {type(content).__name__}, not a checkpoint with a state dict.")
+    found = [content[entry] for entry in entries if entry in content and _is_state(content[entry])]
+    if len(found) > 1 or (not found and not _is_state(content)):
+        names = ", ".join(str(name) for name in list(content)[:8])
+        raise ModelError(
+            f"{path} holds {names or 'nothing'}; expected a state dict, alone or as the one of {', '.join(entries)}."
+        )
+    return _without_module(found[0] if found else content)
 
 
 def _is_state(value: object) -> bool:
     return isinstance(value, Mapping) and bool(value) and all(isinstance(x, torch.Tensor) for x in value.values())
+
+
+def _without_module(state: Mapping[str, torch.Tensor]) -> Weights:
+    wrapped = all(name.startswith("module.") for name in state)
+    return {name.removeprefix("module.") if wrapped else name: value for name, value in state.items()}
 
 
 def read_torchscript(path: Path) -> nn.Module:

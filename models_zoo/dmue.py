@@ -11,7 +11,8 @@ from torchvision.models import resnet18
 
 from fer_bench.types import ModelCard, PublishedAccuracy, UserFile
 from models_zoo.addressed import AFFECTNET_8
-from models_zoo.brought import AFFECTNET_8_VALIDATION, NOT_SEEN, compared, read_checkpoint
+from models_zoo.brought import AFFECTNET_8_VALIDATION, NOT_SEEN, compared
+from models_zoo.checkpoint import read_checkpoint
 from models_zoo.preprocessing import normalise, resize, to_rgb
 from models_zoo.weights import fill
 

@@ -18,8 +18,8 @@ from models_zoo.brought import (
     NOT_SEEN,
     RAF_DB_TEST,
     compared,
-    read_checkpoint,
 )
+from models_zoo.checkpoint import read_checkpoint
 from models_zoo.preprocessing import normalise, resize, to_rgb
 from models_zoo.weights import fill
 

@@ -19,8 +19,8 @@ from models_zoo.brought import (
     RAF_DB,
     RAF_DB_TEST,
     compared,
-    read_checkpoint,
 )
+from models_zoo.checkpoint import read_checkpoint
 from models_zoo.face_backbones import MobileFaceNetFeatures, ir_stage, ir_stem
 from models_zoo.preprocessing import imagenet
 from models_zoo.transformer import Mlp, TransformerBlock

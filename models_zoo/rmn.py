@@ -11,7 +11,8 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, resnet34
 
 from fer_bench.types import ModelCard, PublishedAccuracy, UserFile
-from models_zoo.brought import NOT_SEEN, compared, read_checkpoint
+from models_zoo.brought import NOT_SEEN, compared
+from models_zoo.checkpoint import read_checkpoint
 from models_zoo.preprocessing import resize, to_gray
 from models_zoo.weights import fill
 

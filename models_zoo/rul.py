@@ -10,7 +10,8 @@ from torch import nn
 from torchvision.models import resnet18
 
 from fer_bench.types import ModelCard, PublishedAccuracy, UserFile
-from models_zoo.brought import NOT_SEEN, RAF_DB, RAF_DB_TEST, compared, read_checkpoint
+from models_zoo.brought import NOT_SEEN, RAF_DB, RAF_DB_TEST, compared
+from models_zoo.checkpoint import read_checkpoint
 from models_zoo.preprocessing import imagenet
 from models_zoo.weights import fill
 

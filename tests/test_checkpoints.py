@@ -12,7 +12,7 @@ from brought import save_as_trained
 from safetensors.torch import save_file
 
 from fer_bench.errors import ModelError
-from models_zoo.brought import ENTRIES, read_checkpoint
+from models_zoo.checkpoint import ENTRIES, read_checkpoint
 
 STATE = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.ones(2)}
 

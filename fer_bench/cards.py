@@ -35,6 +35,11 @@ class PackageFile:
         """What a model's digest says of it."""
         return [self.member, self.sha256]
 
+    @property
+    def pinned(self) -> bool:
+        """True: whoever wrote the card knew the content."""
+        return True
+
 
 @dataclass(frozen=True)
 class WebFile:
@@ -57,6 +62,11 @@ class WebFile:
         """What a model's digest says of it."""
         return [self.member, self.blob]
 
+    @property
+    def pinned(self) -> bool:
+        """True: whoever wrote the card knew the content."""
+        return True
+
 
 @dataclass(frozen=True)
 class UserFile:
@@ -65,15 +75,24 @@ class UserFile:
     what: str
     page: str
 
+    @property
+    def pinned(self) -> bool:
+        """False: nobody knows which file will be brought."""
+        return False
+
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file on this machine, known by its content; `code` is True for a program, which does not pin any weights."""
+    """A file on this machine, known by its content; `code` is True for a program, which does not pin any weights.
+
+    `bundled` is True for weights that are part of this package.
+    """
 
     path: Path
     sha256: str
     size: int
     code: bool = False
+    bundled: bool = False
 
     @property
     def member(self) -> str:
@@ -84,6 +103,11 @@ class LocalFile:
     def identity(self) -> list[str]:
         """What a model's digest says of it: the content alone, wherever it lies."""
         return [self.sha256]
+
+    @property
+    def pinned(self) -> bool:
+        """True where the file came with the card, as part of this package."""
+        return self.bundled
 
 
 CardFile = PackageFile | WebFile | UserFile | LocalFile

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,6 @@ def train(arch: str, data: str, out: Path, name: str, device: str, freq: str, **
     from fer_bench.training.recipe import Recipe
 
     recipe = Recipe(freq=freq == "on", **options)
-    command = shlex.join(["ferbench", *sys.argv[1:]])
     card = verb(
         recipe,
         arch,
@@ -79,7 +79,21 @@ def train(arch: str, data: str, out: Path, name: str, device: str, freq: str, **
         out,
         device=device,
         name=name,
-        command=command,
+        command=_shareable(sys.argv[1:], data, out),
         tell=lambda text: click.echo(f"ferbench: {text}", err=True),
     )
     click.echo(f"Model: {card.parent}; ferbench run --models {card.parent}")
+
+
+def _shareable(words: list[str], data: str, out: Path) -> str:
+    """The command as a card says it, which may be shared: without the folders of this machine."""
+    from fer_bench.data import parse_source
+
+    source = parse_source(data)
+    plain = {data: str(replace(source, path="FOLDER")) if source.path else data, str(out): out.name}
+
+    def shown(word: str) -> str:
+        option, equals, value = word.partition("=")
+        return f"{option}={plain.get(value, value)}" if equals else plain.get(word, word)
+
+    return shlex.join(["ferbench", *map(shown, words)])

@@ -104,7 +104,7 @@ class ModelCard:
     def verified(self) -> bool:
         """True where this project has seen the weights and what the model does with them."""
         seen = not any(note.startswith(UNSEEN) for note in self.notes)
-        return seen and not any(isinstance(file, UserFile | LocalFile) for file in self.files) and not self.own
+        return seen and all(file.pinned for file in self.files) and not self.own
 
 
 # ---------------------------------------------------------------------------------------------------------- attacks

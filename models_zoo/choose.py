@@ -12,8 +12,9 @@ from pathlib import Path
 from fer_bench import fetch
 from fer_bench.errors import UsageError
 from fer_bench.registry import unknown_name
-from fer_bench.types import CardFile, ModelCard, PackageFile, UserFile, WebFile
+from fer_bench.types import CardFile, LocalFile, ModelCard, PackageFile, UserFile, WebFile
 from models_zoo import MODELS, shelf
+from models_zoo.card_file import CARD, read_card
 from models_zoo.defences import defended, split_defences
 from models_zoo.own import is_own, own_card
 
@@ -65,8 +66,8 @@ def find_model(text: str, classes: Sequence[str] = (), given: str = "") -> Model
     name, names = split_defences(text)
     if is_own(name):
         card = own_card(name, classes, given)
-    elif (Path(name) / shelf.CARD).is_file():
-        card = dataclasses.replace(shelf.read_card(Path(name) / shelf.CARD), own=name)
+    elif (Path(name) / CARD).is_file():
+        card = dataclasses.replace(read_card(Path(name) / CARD), own=name)
     else:
         known = {card.name: card for card in every_model()}
         if name not in known:
@@ -142,7 +143,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def weights(card: ModelCard) -> str:
-    """Where a model's weights are, in words: package, address, bring-your-own or own, and what is still to fetch."""
+    """Where a model's weights are, in words: bundled, package, address, bring-your-own or own, and what is to fetch."""
     if not card.files:
         return "none needed"
     missing = [file for file in card.files if fetch.cached(file) is None]
@@ -151,7 +152,7 @@ def weights(card: ModelCard) -> str:
         return f"bring-your-own: --weights {card.name}=FILE"
     kinds = " and ".join(dict.fromkeys(_kind(file) for file in card.files))
     if not missing:
-        return f"{kinds}, on this machine" if kinds == "own file" else f"{kinds}, cached"
+        return f"{kinds}, on this machine" if kinds in ("own file", "bundled") else f"{kinds}, cached"
     sizes = [file.size for file in missing if not isinstance(file, UserFile) and file.size is not None]
     amount = f", {sum(sizes) / 2**20:.1f} MiB" if len(sizes) == len(missing) else ""
     return f"{kinds}{amount} to fetch"
@@ -160,4 +161,6 @@ def weights(card: ModelCard) -> str:
 def _kind(file: CardFile) -> str:
     if isinstance(file, PackageFile):
         return {"pypi": "PyPI package", "npm": "npm package"}[file.registry]
+    if isinstance(file, LocalFile) and file.bundled:
+        return "bundled"
     return "address" if isinstance(file, WebFile) else "own file"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fer_bench.errors import UsageError
 from fer_bench.registry import unknown_name
-from reports import breakdowns, stages, tables, transfer, va
+from reports import breakdowns, pairs, stages, tables, transfer, va
 from reports.display import ABSENT, visible
 from reports.frames import Frames
 from reports.listing import grid
@@ -33,6 +33,7 @@ TABLES = {
     "classes": Table("a class of the data in a cell at a budget", breakdowns.per_class),
     "confusion": Table("true class, clean and attacked prediction, with the number of images", breakdowns.confusion),
     "curves": Table("a model, attack and budget: the points of security curves", breakdowns.curves),
+    "pairs": Table("a reading and two models: who withstood what the other did not, with McNemar's test", pairs.pairs),
     "transfer": Table("an attack's images made on one model and judged on another", transfer.transfer_frame),
     "va": Table("a cell of a regressor: agreement with the truth, clean and attacked", va.va_frame),
     "stages": Table("a stage of a suite: how many it attacked and how many fell there", stages.stage_frame),

@@ -18,6 +18,22 @@ ALPHA = 0.05
 
 
 @dataclass(frozen=True)
+class Duel:
+    """Two models on the `images` that both were asked about.
+
+    `first` and `second` are their places; `only_first` images were withstood by the first alone, `only_second` by the
+    second alone. `p`: the exact two-sided McNemar test, Holm-corrected over all pairs that were compared with it.
+    """
+
+    first: int
+    second: int
+    images: int
+    only_first: int
+    only_second: int
+    p: float
+
+
+@dataclass(frozen=True)
 class Span:
     """The ranks from `best` to `worst` that are left to a model: `above` tested better than it, `below` worse."""
 
@@ -27,26 +43,31 @@ class Span:
     below: int
 
 
-def spans(left: Sequence[pd.Series | None]) -> tuple[Span | None, ...]:
-    """The span of each model; `left`: by sample (index) whether it withstood, None where that was not measured.
+def duels(left: Sequence[pd.Series | None]) -> tuple[Duel, ...]:
+    """Every pair of models that were measured; `left`: by sample (index) whether it withstood, None if not measured.
 
     Exact McNemar tests on the samples that two models share, two-sided (twice the smaller tail), with Holm's
-    correction over all pairs, at ALPHA.
+    correction over all pairs.
     """
+    known = [(place, own) for place, own in enumerate(left) if own is not None]
+    counted = []
+    for (a, one), (b, other) in combinations(known, 2):
+        both = pd.concat([one, other], axis=1, join="inner").to_numpy(bool)
+        only_first, only_second = (both[:, 0] & ~both[:, 1]).sum(), (~both[:, 0] & both[:, 1]).sum()
+        counted.append((a, b, len(both), int(only_first), int(only_second)))
+    tails = mcnemar([max(first, second) for *_, first, second in counted], [min(pair[3:]) for pair in counted])
+    adjusted = holm([min(1.0, 2 * p) for p in tails])
+    return tuple(Duel(*pair, float(p)) for pair, p in zip(counted, adjusted, strict=True))
+
+
+def spans(left: Sequence[pd.Series | None]) -> tuple[Span | None, ...]:
+    """The span of each model by the `duels` that are decided at ALPHA; None where it was not measured."""
     known = [place for place, own in enumerate(left) if own is not None]
-    pairs = list(combinations(known, 2))
-    only_first, only_second = [], []
-    for a, b in pairs:
-        both = pd.concat([left[a], left[b]], axis=1, join="inner").to_numpy(bool)
-        only_first.append(int((both[:, 0] & ~both[:, 1]).sum()))
-        only_second.append(int((~both[:, 0] & both[:, 1]).sum()))
-    larger = [max(counts) for counts in zip(only_first, only_second, strict=True)]
-    smaller = [min(counts) for counts in zip(only_first, only_second, strict=True)]
-    adjusted = holm([min(1.0, 2 * p) for p in mcnemar(larger, smaller)])
     above, below = dict.fromkeys(known, 0), dict.fromkeys(known, 0)
-    for (a, b), one, other, p in zip(pairs, only_first, only_second, adjusted, strict=True):
-        if p < ALPHA:
-            better, worse = (a, b) if one > other else (b, a)
+    for duel in duels(left):
+        if duel.p < ALPHA:
+            first_won = duel.only_first > duel.only_second
+            better, worse = (duel.first, duel.second) if first_won else (duel.second, duel.first)
             above[worse] += 1
             below[better] += 1
     return tuple(

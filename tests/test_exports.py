@@ -36,6 +36,11 @@ def store(tmp_path: Path, name: str = "toy") -> Path:
     return tmp_path
 
 
+def two_models(tmp_path: Path) -> None:
+    """Three images that a model withstands, and another one only in part."""
+    make(tmp_path, Made([NEVER, NEVER, NEVER]), Made([NEVER, WRONG, 0.01], model="other"))
+
+
 def test_per_class_accuracies_are_counted_within_the_class(tmp_path):
     table = breakdowns.per_class(fer_bench.load(store(tmp_path)))
     rows = table[table["reading"] == "pgd@8/255"].set_index("class")
@@ -94,7 +99,8 @@ def test_verdicts_carry_the_names_of_classes_and_of_their_cell(tmp_path):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_csv_parquet_and_json_hold_the_same_numbers_exactly(tmp_path, name):
-    {"transfer": transfer_cells, "stages": suite_cell, "va": regressor_cell}.get(name, store)(tmp_path)
+    stores = {"transfer": transfer_cells, "stages": suite_cell, "va": regressor_cell, "pairs": two_models}
+    stores.get(name, store)(tmp_path)
     for suffix in (".csv", ".parquet", ".json"):
         fer_bench.export(tmp_path, tmp_path / f"t{suffix}", name)
     parquet = pd.read_parquet(tmp_path / "t.parquet")

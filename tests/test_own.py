@@ -463,7 +463,7 @@ def test_a_card_that_cannot_be_used_is_refused_in_one_line(home: Path, field: st
 def test_a_damaged_card_on_the_shelf_is_named_and_can_be_removed(home: Path) -> None:
     place = shelf.folder() / "bad"
     place.mkdir(parents=True)
-    (place / shelf.CARD).write_text("name = ")
+    (place / "card.toml").write_text("name = ")
     assert "ferbench models remove bad" in refusal(shelf.cards, UsageError)
     shelf.remove("bad")
     assert shelf.cards() == []

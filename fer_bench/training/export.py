@@ -92,10 +92,11 @@ def _card(core: nn.Module, now: State, recipe: Recipe, origin: Origin, weights: 
         "classes": list(origin.classes),
         "architecture": origin.architecture,
         "input": origin.input,
+        "defended": recipe.adversarial,
         "parameters": sum(parameter.numel() for parameter in core.parameters()),
         "notes": list(notes),
     }
-    # JSON's texts, lists and numbers are TOML's too.
+    # JSON's texts, lists, numbers and truth values are TOML's too.
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
     file = ["", "[[file]]", f'path = "{weights.name}"', f'sha256 = "{sha256(weights)}"', ""]
     return "\n".join([*lines, *file])

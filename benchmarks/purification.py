@@ -1,14 +1,17 @@
 """The purification effect: how much of its clean features' energy an attack moves, per stage and band, model by model.
 
-`FERBENCH_FER2013=FOLDER python benchmarks/purification.py FOLDER_OF_A_MODEL ... [N]`: PGD-10 at 4/255 on N validation
-images (256), for models of `ferbench train`. Print it for a training with and without the frequency loss.
+`FERBENCH_FER2013=FOLDER python benchmarks/purification.py MODEL ... [--n 256] [--plot FILE]`: PGD-10 at 4/255 on n
+validation images, for registered models or folders of `ferbench train`. Give it a training with and one without the
+frequency loss.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 
+import numpy as np
 import torch
 
 from fer_bench.data import open_data
@@ -17,37 +20,71 @@ from fer_bench.training.examples import generator_of
 from fer_bench.training.frequency import spectral_distance
 from fer_bench.training.inner import Budget
 from fer_bench.training.tasks import Expression
+from fer_bench.types import EvalSet, ModelCard
 from models_zoo.choose import choose_models
 from models_zoo.loading import load
 
+BUDGET = Budget(4 / 255, 1 / 255, 10)
+BANDS = ("low", "middle", "high")
+#: Shares by stage, in the network's order; each `(bands,)`.
+Moved = dict[str, np.ndarray]
+
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="+", help="names or folders")
+    parser.add_argument("--n", type=int, default=256, help="images")
+    parser.add_argument("--plot", help="picture to write, .svg or .png")
+    asked = parser.parse_args()
     folder = os.environ.get("FERBENCH_FER2013")
-    names = [word for word in sys.argv[1:] if not word.isdecimal()]
-    if not folder or not names:
-        sys.exit("set FERBENCH_FER2013 to a folder with FER2013 and name folders of models")
-    n = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 256)
-    data = open_data(f"fer2013:{folder}:validation", n)
-    budget = Budget(4 / 255, 1 / 255, 10)
-    cpu = torch.device("cpu")
-    for card in choose_models(names):
-        model = load(card)
-        known = [stage for stage in features.stages(model, data.images[:1]) if stage.count(".") == 0]
-        attacked = inner.pgd(
-            lambda z, model=model: Expression().climb(model(z), data.labels).sum(),  # type: ignore[misc]
-            data.images,
-            budget,
-            generator_of(0, "purification", 0, cpu),
-        )
-        with torch.no_grad(), features.taps(model, known) as seen:
-            model(data.images)
-            clean = dict(seen)
-            model(attacked)
-        print(f"{card.name}, {n} images, PGD-10 at 4/255: share of the clean energy moved")
-        print(f"{'stage':12}{'all':>10}{'low':>10}{'middle':>10}{'high':>10}")
-        for stage in known:
-            moved = spectral_distance(clean[stage], seen[stage])
-            print(f"{stage:12}{float(moved.sum()):10.5f}" + "".join(f"{value:10.5f}" for value in moved.tolist()))
+    if not folder:
+        sys.exit("set FERBENCH_FER2013 to a folder with FER2013")
+    data = open_data(f"fer2013:{folder}:validation", asked.n)
+    found: dict[str, Moved] = {}
+    for card in choose_models(asked.models):
+        found[card.name] = moved(card, data)
+        print(f"{card.name}, {asked.n} images, PGD-10 at 4/255: share of the clean energy moved")
+        print(f"{'stage':12}{'all':>10}" + "".join(f"{band:>10}" for band in BANDS))
+        for stage, shares in found[card.name].items():
+            print(f"{stage:12}{shares.sum():10.5f}" + "".join(f"{value:10.5f}" for value in shares))
+    if asked.plot:
+        draw(found, asked.plot)
+
+
+def moved(card: ModelCard, data: EvalSet) -> Moved:
+    """How much of its clean features' energy the attack moves, by stage and band."""
+    model = load(card)
+    known = [stage for stage in features.stages(model, data.images[:1]) if stage.count(".") == 0]
+    attacked = inner.pgd(
+        lambda images: Expression().climb(model(images), data.labels).sum(),
+        data.images,
+        BUDGET,
+        generator_of(0, "purification", 0, torch.device("cpu")),
+    )
+    with torch.no_grad(), features.taps(model, known) as seen:
+        model(data.images)
+        clean = dict(seen)
+        model(attacked)
+        return {stage: spectral_distance(clean[stage], seen[stage], len(BANDS)).numpy() for stage in known}
+
+
+def draw(found: dict[str, Moved], path: str) -> None:
+    """One panel a stage, one bar a model, split into bands."""
+    from matplotlib import pyplot as plt
+
+    known = list(next(iter(found.values())))
+    figure, axes = plt.subplots(1, len(known), figsize=(3 * len(known), 3.6), layout="constrained", squeeze=False)
+    for axis, stage in zip(axes[0], known, strict=True):
+        base = np.zeros(len(found))
+        for band, (name, hatch, shade) in enumerate(zip(BANDS, ("", "//", "xx"), ("0.35", "0.6", "0.85"), strict=True)):
+            heights = np.array([own[stage][band] for own in found.values()])
+            axis.bar(list(found), heights, bottom=base, label=name, hatch=hatch, color=shade, edgecolor="black")
+            base += heights
+        axis.set_title(stage)
+        axis.tick_params(axis="x", rotation=90)
+    axes[0][0].set_ylabel("share of the clean energy moved")
+    axes[0][-1].legend(title="band")
+    figure.savefig(path, dpi=100)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from toys import faces, seeded, write_csv
 
-from fer_bench.data import evalset
+from fer_bench.data import evalset, open_data
 from fer_bench.errors import ModelError, UsageError
 from fer_bench.trainer import train
 from fer_bench.training import examples, loop, methods
@@ -23,6 +24,7 @@ from fer_bench.training.loop import learning_rate
 from fer_bench.training.methods import Attacked, Setting
 from fer_bench.training.recipe import Recipe
 from fer_bench.training.state import EpochLog
+from models_zoo import trainable
 from models_zoo.choose import choose_models
 from models_zoo.loading import load
 
@@ -109,6 +111,48 @@ def test_a_regressor_is_trained_by_the_same_command(data: str, tmp_path: Path) -
     card = train(recipe, "slim", data.replace("fer2013:", "fer2013-va:"), tmp_path / "va", device="cpu")
     (found,) = choose_models([str(card.parent)])
     assert found.task == "va"
+
+
+@pytest.mark.network
+@pytest.mark.fer2013
+def test_faat_attacks_real_faces_where_dlib_finds_their_landmarks(
+    fer2013: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real images, real landmarks: on the brightest of its mask the perturbation may be eps, elsewhere the floor's."""
+    chosen = open_data(f"fer2013:{fer2013}:validation", 40)
+    pixels = (chosen.images[:, 0] * 255).round().to(torch.uint8).numpy()
+    write_csv(tmp_path / "fer2013.csv", pixels, chosen.labels.tolist(), "train")
+    sizes: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def watched(setting: Setting, batch: methods.Batch) -> Attacked:
+        found = own(setting, batch)
+        assert found.images is not None
+        assert batch.masks is not None
+        sizes.append(((found.images - batch.images).abs(), batch.masks))
+        return found
+
+    own = methods.attack
+    monkeypatch.setattr(methods, "attack", watched)
+    recipe = replace(RECIPE, method="faat", epochs=1, awp=0.0, floor=0.25)
+    card = train(recipe, "slim", f"fer2013:{tmp_path}", tmp_path / "m", device="cpu")
+    assert float(re.findall(r"no face found on (\d+) of 32", card.read_text())[0]) <= 3
+    moved, mask = (torch.cat(parts) for parts in zip(*sizes, strict=True))
+    assert bool((moved <= recipe.eps * (0.25 + 0.75 * mask) + 1e-6).all())
+    assert float(moved[mask > 0.95].max()) == pytest.approx(recipe.eps, abs=1e-6)
+    assert 0.15 < float(mask.mean()) < 0.5
+
+
+def test_a_network_of_timm_is_trained_and_left_behind_as_a_model(data: str, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, method="faat", mask="none", epochs=1, awp=0.0)
+    card = train(recipe, "timm:lcnet_035", data, tmp_path / "m", device="cpu")
+    (found,) = choose_models([str(card.parent)])
+    assert found.defended
+    kept = load_file(card.parent / "state.safetensors")
+    fresh = trainable.build("timm:lcnet_035", 7).model
+    half = {name[5:]: value.half() for name, value in kept.items() if name.startswith("best/")}
+    fresh.load_state_dict(half)
+    images = torch.rand(4, 3, 48, 48)
+    assert torch.allclose(load(found)(images), fresh.eval()(images), rtol=1e-4)
 
 
 def test_a_training_that_diverges_says_so(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

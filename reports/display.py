@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import shlex
 import unicodedata
 
 from fer_bench.metrics import Rate
-from fer_bench.store import StoredCell
-from fer_bench.types import Norm, ParamValue, format_eps, parse_number
+from fer_bench.types import Norm, ParamValue, format_eps
 
 ABSENT = "n/a"
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -72,28 +70,3 @@ def parameter(name: str, value: ParamValue, norm: Norm) -> str:
     if name == "eps" and isinstance(value, float):
         return f"eps={format_eps(value, norm)}"
     return f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
-
-
-def command(cells: tuple[StoredCell, ...]) -> str:
-    """The command that runs these cells of one model again, into a folder of their own."""
-    of = cells[0]
-    attacks = ",".join(dict.fromkeys(_request(cell) for cell in cells))
-    words = ["ferbench", "run", "--models", of.cell.model, "--attacks", attacks]
-    words += ["--data", of.context.data_source, "--n", str(of.cell.n), "--seed", str(of.cell.seed)]
-    return shlex.join([*words, "--out", "reproduced"])
-
-
-def _request(cell: StoredCell) -> str:
-    """The attack as `--attacks` reads it: its budget, and the settings that its label names, exactly."""
-    attack = cell.cell.attack
-    settings = []
-    if not attack.minimum_norm:
-        eps = format_eps(attack.threat.eps, attack.norm)
-        settings.append(f"eps={eps if parse_number(eps) == attack.threat.eps else repr(attack.threat.eps)}")
-    label = cell.context.attack_label
-    if "norm=" in label:
-        settings.append(f"norm={attack.norm}")
-    for name, value in attack.params:
-        if name != "eps" and (f"{name}=" in label or (name == "steps" and label == f"{attack.name}-{value}")):
-            settings.append(f"{name}={value!r}" if isinstance(value, float) else f"{name}={value}")
-    return f"{attack.name}({','.join(settings)})" if settings else attack.name

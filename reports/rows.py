@@ -9,7 +9,8 @@ from typing import Literal
 
 from fer_bench import metrics
 from reports.boards import Board, Entry
-from reports.display import ABSENT, command, decimal, interval, millions, percent, visible
+from reports.commands import command
+from reports.display import ABSENT, decimal, interval, millions, percent, visible
 from reports.footnotes import Note, footnotes
 from reports.rates import threat_order
 

@@ -121,7 +121,7 @@ def circumplex(moves: Sequence[tuple[Dot, Dot]], label: str) -> Markup:
                 '<path d="M{:.1f} {:.1f}L{:.1f} {:.1f}{}"/>{}</g>'
             ).format(a, b, a, b, c, d, _head(a, b, c, d), Markup("<title>{}</title>").format(after.words))
         )
-    return _drawing(parts, label, side + 2 * edge, side + 2 * edge)
+    return _drawing(parts, label, side + 2 * edge, side + 2 * edge, "field")
 
 
 def _head(a: float, b: float, c: float, d: float) -> str:
@@ -207,7 +207,9 @@ def _text(x: float, y: float, words: str, anchor: str) -> Markup:
     return Markup('<text class="axis" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(x, y, anchor, words)
 
 
-def _drawing(parts: Sequence[Markup], label: str, height: float, width: float = _WIDTH) -> Markup:
-    return Markup('<svg role="img" aria-label="{}" viewBox="0 0 {:g} {:g}" width="{:g}">{}</svg>').format(
-        label, width, height, width, Markup("").join(parts)
+def _drawing(
+    parts: Sequence[Markup], label: str, height: float, width: float = _WIDTH, kind: str = "chart"
+) -> Markup:
+    return Markup('<svg class="{}" role="img" aria-label="{}" viewBox="0 0 {:g} {:g}" width="{:g}">{}</svg>').format(
+        kind, label, width, height, width, Markup("").join(parts)
     )

@@ -22,7 +22,8 @@ from fer_bench.metrics import Rate
 from fer_bench.types import AttackSpec, Cell, ThreatModel
 from reports import leaderboard, rates, tables
 from reports.boards import Entry
-from reports.display import command, crop, decimal, duration, interval, percent, visible
+from reports.commands import command
+from reports.display import crop, decimal, duration, interval, percent, visible
 from reports.frames import Frames
 
 EPS = 8 / 255
@@ -360,6 +361,18 @@ def test_the_command_of_a_row_asks_for_the_same_attacks(tmp_path):
         return Cell("m", "", spec, "", "", 1, 0).key
 
     assert {key(attack.spec) for attack in choose_attacks(words[5])} == {key(spec) for spec in specs}
+
+
+def test_the_commands_of_curves_ask_for_their_levels_and_settings(tmp_path):
+    asked = [("pgd-10,pgd(steps=3,alpha=eps/8),fgsm", "0.25/255:8/255:log5"), ("square(norm=L2,queries=20),pgdl2", "L2:0.5:2:lin4")]
+    made = [attack.spec for text, eps in asked for attack in choose_attacks(text, eps)]
+    specs = [*made, ATTACKS.get("pgd").spec({"steps": "7"}, EPS)]
+    frames = make(tmp_path, *(Made([NEVER], spec) for spec in specs))
+    parts = [shlex.split(part) for part in command(only(frames).cells).split(" && ")]
+    again = [a.spec for words in parts for a in choose_attacks(words[5], words[7] if words[6] == "--eps" else None)]
+    assert len(parts) == 2
+    assert [spec.levels for spec in made if spec.levels] == [spec.levels for spec in again if spec.levels]
+    assert {(spec.name, spec.params) for spec in specs} == {(spec.name, spec.params) for spec in again}
 
 
 def test_context_of_a_cell_reaches_the_page_rows(tmp_path):

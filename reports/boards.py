@@ -71,6 +71,16 @@ class Entry:
     worst: dict[str, WorstCase]
     unsteady: int
 
+    @property
+    def model(self) -> tuple[str, str]:
+        """Name and digest of the model."""
+        return self.first.cell.model, self.first.cell.model_digest
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What makes it a row of its own, as text."""
+        return tuple(str(getattr(self.first.cell, name)) for name in ROW)
+
 
 @dataclass(frozen=True)
 class Board:

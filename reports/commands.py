@@ -68,7 +68,7 @@ def _request(cell: StoredCell) -> str:
 
 
 def _asked(attack: AttackSpec, name: str, value: object, label: str) -> bool:
-    """True where a setting was asked for. A curve keeps what was asked for; other attacks keep all, their label some."""
+    """True where a setting was asked for: a curve keeps those alone, other attacks name theirs in their label."""
     if attack.levels:
         return name not in _DERIVED
     return name != "eps" and (f"{name}=" in label or (name == "steps" and label == f"{attack.name}-{value}"))

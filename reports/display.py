@@ -6,7 +6,8 @@ import math
 import unicodedata
 
 from fer_bench.metrics import Rate
-from fer_bench.types import Norm, ParamValue, format_eps
+from fer_bench.store import StoredCell
+from fer_bench.types import Norm, ParamValue, digest, format_eps
 
 ABSENT = "n/a"
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -53,6 +54,20 @@ def _controls(character: str) -> bool:
 
 def _escaped(character: str) -> str:
     return f"\\u{ord(character):04x}"
+
+
+def attack_name(cell: StoredCell) -> str:
+    """The attack of a cell with its budget: 'pgd@8/255 (Linf)', 'cw (L2, minimum norm)'."""
+    attack = cell.cell.attack
+    label = visible(cell.context.attack_label)
+    if attack.minimum_norm:
+        return f"{label} ({attack.norm}, minimum norm)"
+    return f"{label}@{str(attack.threat).partition('@')[2]} ({attack.norm})"
+
+
+def anchor(kind: str, *identity: str) -> str:
+    """The id of a place on the page: the same for the same identity, and safe whatever it says."""
+    return f"{kind}-{digest(identity)[:12]}"
 
 
 def crop(text: str, width: int) -> str:

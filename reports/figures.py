@@ -32,7 +32,7 @@ class Figure:
 
 def security_curves(frames: Frames) -> tuple[Figure, ...]:
     """One figure an attack, norm and data set that was read at two budgets or more; one line a model."""
-    table = breakdowns.curves(frames)
+    table, style = breakdowns.curves(frames), styles(frames)
     found = []
     for (data, n, attack, norm), own in table.groupby(["data", "n", "attack", "norm"], sort=False):
         if own.loc[own["eps"] > 0, "eps"].nunique() < 2:
@@ -41,7 +41,8 @@ def security_curves(frames: Frames) -> tuple[Figure, ...]:
         for (model, weights, seed), line in own.groupby(["model", "weights", "seed"], sort=False):
             several = own.loc[own["model"] == model, ["weights", "seed"]].nunique().max() > 1
             name = f"{model} ({str(weights)[:8]}, seed {seed})" if several else str(model)
-            drawn.append(Line(visible(name), tuple(_point(visible(name), row) for _, row in line.iterrows())))
+            dots = tuple(_point(visible(name), row) for _, row in line.iterrows())
+            drawn.append(Line(visible(name), dots, style[str(model), str(weights), int(str(seed))]))
         budgets = sorted(own["eps"].unique())
         ticks = tuple((eps, format_eps(eps, cast(Norm, norm)) if eps else "0") for eps in budgets)
         axis = Axis(f"budget ({norm}), spaced by its square root", 0.0, budgets[-1], ticks, math.sqrt)
@@ -49,6 +50,13 @@ def security_curves(frames: Frames) -> tuple[Figure, ...]:
         label = f"Robust accuracy against budget: {title}; {len(drawn)} models"
         found.append(Figure(title, "", lines(axis, PERCENT, drawn, label)))
     return tuple(found)
+
+
+def styles(frames: Frames) -> dict[tuple[str, str, int], int]:
+    """The style of each model (name, digest, seed), so that it looks the same in every figure."""
+    cells = [stored.cell for stored in frames.stored.values()]
+    known = sorted({(cell.model, cell.model_digest, cell.seed) for cell in cells})
+    return {model: place for place, model in enumerate(known)}
 
 
 def _point(name: str, row: pd.Series) -> Dot:

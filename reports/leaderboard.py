@@ -47,7 +47,7 @@ def render(frames: Frames) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = _asset(environment, "report.js")
+    script = _asset(environment, "report.js") + _asset(environment, "hints.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     ranked = boards(frames)
     content = page(frames, ranked)

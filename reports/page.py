@@ -11,7 +11,8 @@ from fer_bench.outcomes import Provenance
 from fer_bench.store import CellContext, StoredCell
 from fer_bench.types import AttackSpec
 from reports.boards import Board
-from reports.display import ABSENT, decimal, duration, parameter, visible
+from reports.costs import Cost, cost_row
+from reports.display import ABSENT, anchor, attack_name, parameter, visible
 from reports.frames import Frames
 from reports.rows import BoardTable, board_table
 
@@ -26,21 +27,6 @@ class Problem:
     status: str
     reason: str
     run: str
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a cell cost. `each`: rows, forward and backward, per judged image."""
-
-    model: str
-    attack: str
-    data: str
-    images: str
-    seconds: str
-    forward: str
-    backward: str
-    each: str
-    sort: tuple[str, str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -66,8 +52,9 @@ class Lack:
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a model."""
+    """What is known of a model. `anchor`: its place on the page."""
 
+    anchor: str
     name: str
     title: str
     facts: tuple[tuple[str, str], ...]
@@ -124,7 +111,7 @@ def page(frames: Frames, ranked: Sequence[Board]) -> Page:
         boards=tuple(board_table(board) for board in ranked),
         problems=problems(frames),
         settings=tuple(dict.fromkeys(_setting(cell) for cell in cells)),
-        costs=tuple(_cost(cell) for cell in cells if cell.judged),
+        costs=tuple(cost_row(cell) for cell in cells if cell.judged),
         lacks=_lacks(cells),
         cards=tuple({_title(cell): _card(cell) for cell in cells}.values()),
         digests=_digests(cells),
@@ -137,7 +124,7 @@ def problems(frames: Frames) -> tuple[Problem, ...]:
     return tuple(
         Problem(
             model=visible(cell.cell.model),
-            attack=_attack(cell),
+            attack=attack_name(cell),
             data=f"{visible(cell.cell.data)}, n = {cell.cell.n:,}, seed {cell.cell.seed}",
             status="failed" if cell.status == "failed" else "unfinished",
             reason=_reason(cell),
@@ -159,41 +146,11 @@ def _reason(cell: StoredCell) -> str:
     return f"{share}; the command that started it goes on from there."
 
 
-def _attack(cell: StoredCell) -> str:
-    """The attack with its budget: 'pgd@8/255 (Linf)', 'cw (L2, minimum norm)'."""
-    attack = cell.cell.attack
-    label = visible(cell.context.attack_label)
-    if attack.minimum_norm:
-        return f"{label} ({attack.norm}, minimum norm)"
-    return f"{label}@{str(attack.threat).partition('@')[2]} ({attack.norm})"
-
-
 def _setting(cell: StoredCell) -> Setting:
     attack: AttackSpec = cell.cell.attack
     words = [parameter(name, value, attack.norm) for name, value in attack.params]
     kind = "smallest perturbation" if attack.minimum_norm else "within a budget"
-    return Setting(_attack(cell), kind, attack.norm, str(attack.version), visible(", ".join(words)) or "none")
-
-
-def _cost(cell: StoredCell) -> Cost:
-    each = (cell.forward_rows + cell.backward_rows) / cell.judged
-    return Cost(
-        model=visible(cell.cell.model),
-        attack=_attack(cell),
-        data=f"{visible(cell.cell.data)}, n = {cell.cell.n:,}",
-        images=f"{cell.judged:,}",
-        seconds=duration(cell.seconds),
-        forward=f"{cell.forward_rows:,}",
-        backward=f"{cell.backward_rows:,}",
-        each=decimal(each),
-        sort=(
-            str(cell.judged),
-            repr(cell.seconds),
-            str(cell.forward_rows),
-            str(cell.backward_rows),
-            repr(each),
-        ),
-    )
+    return Setting(attack_name(cell), kind, attack.norm, str(attack.version), visible(", ".join(words)) or "none")
 
 
 def _lacks(cells: list[StoredCell]) -> tuple[Lack, ...]:
@@ -230,6 +187,7 @@ def _card(cell: StoredCell) -> Card:
         ("contaminated", context.contaminated or "not known to be"),
     ]
     return Card(
+        anchor=anchor("card", *_title(cell)),
         name=visible(cell.cell.model),
         title=visible(context.model_title),
         facts=tuple((name, visible(value)) for name, value in facts),

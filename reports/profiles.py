@@ -11,9 +11,10 @@ from fer_bench import metrics
 from fer_bench.store import StoredCell
 from reports.boards import Board, Entry, Score
 from reports.breakdowns import UNKNOWN
-from reports.display import decimal, visible
+from reports.display import anchor, decimal, visible
 from reports.frames import Frames
-from reports.matrices import Matrix, Square, square
+from reports.matrices import Kill, Matrix, Square, square
+from reports.norms import smallest, within
 from reports.rates import robust
 
 #: Shares of the images that were right before, at which the sizes of smallest perturbations are told.
@@ -35,9 +36,12 @@ class Profile:
     """What one row of a board is like in detail, under `attack`: the attack that leaves least at the board's threat.
 
     `hardest`, `easiest`: the expressions of lowest and highest robust accuracy. `norms`: by minimum-norm attack the
-    size within which each share of QUANTILES fell.
+    size within which each share of QUANTILES fell. `kills`: what each attack broke where several had the same budget.
+    `anchor`, `card`: places on the page, of the profile and of its model's card.
     """
 
+    anchor: str
+    card: str
     name: str
     data: str
     attack: str
@@ -47,20 +51,25 @@ class Profile:
     before: Matrix
     after: Matrix
     norms: tuple[tuple[str, tuple[str, ...]], ...]
+    kills: tuple[Kill, ...]
 
 
-def profiles(frames: Frames, board: Board, names: Sequence[str]) -> tuple[Profile, ...]:
-    """The profile of each row of the board, called `names`, that was attacked at the threat the board is ranked by."""
+def profiles(frames: Frames, board: Board, names: Sequence[str], kills: Sequence[Kill]) -> tuple[Profile, ...]:
+    """The profile of each row of the board, called `names`, that was attacked at the threat the board is ranked by.
+
+    `kills` are those of the whole board.
+    """
     found = []
     for name, entry in zip(names, board.entries, strict=True):
         at = [score for score in entry.scores.values() if score.reading.threat == board.ranked_by]
         if at:
             strongest = min(at, key=lambda score: score.robust.rate.value)
-            found.append(_profile(frames, board, name, entry, strongest))
+            own = tuple(kill for kill in kills if kill.model == name)
+            found.append(_profile(frames, board, name, entry, strongest, own))
     return tuple(found)
 
 
-def _profile(frames: Frames, board: Board, name: str, entry: Entry, score: Score) -> Profile:
+def _profile(frames: Frames, board: Board, name: str, entry: Entry, score: Score, kills: tuple[Kill, ...]) -> Profile:
     cell, own = frames.stored[score.reading.cell], frames.by_cell[score.reading.cell]
     left = robust(own, score.reading.threat)
     classes = cell.context.data_classes
@@ -73,6 +82,8 @@ def _profile(frames: Frames, board: Board, name: str, entry: Entry, score: Score
     fell = own["right"] & ~left
     attacked = own["attacked_prediction"].where(fell, own["clean_prediction"])
     return Profile(
+        anchor=anchor("profile", *entry.identity),
+        card=anchor("card", *entry.model),
         name=name,
         data=f"{visible(board.data)}, n = {board.n:,}",
         attack=visible(score.reading.name),
@@ -85,6 +96,7 @@ def _profile(frames: Frames, board: Board, name: str, entry: Entry, score: Score
             (f"{visible(attack)} ({found.norm})", _sizes(frames.by_cell[found.cell]))
             for attack, found in entry.minimum_norms.items()
         ),
+        kills=kills,
     )
 
 
@@ -93,14 +105,19 @@ def _all_at(rates: dict[str, float], value: float) -> str:
 
 
 def _confusion(title: str, truth: pd.Series, predicted: pd.Series, cell: StoredCell) -> Matrix:
-    """Rows: true class; columns: prediction; per cent of the row, and the count on hover."""
+    """Rows: true class; columns: prediction, those of the rows first, so that what is right stands on the diagonal.
+
+    In per cent of the row; the count on hover.
+    """
     counts = pd.crosstab(truth, predicted.astype(int))
-    model = cell.context.model_classes
+    model, data = cell.context.model_classes, cell.context.data_classes
+    shared = [model.index(data[int(str(place))]) for place in counts.index if data[int(str(place))] in model]
+    counts = counts.reindex(columns=[*dict.fromkeys([*shared, *counts.columns])], fill_value=0)
     predictions = [int(str(i)) for i in counts.columns]
     columns = tuple(visible(model[i]) if 0 <= i < len(model) else UNKNOWN for i in predictions)
     rows = tuple(
         (
-            visible(cell.context.data_classes[int(str(place))]),
+            visible(data[int(str(place))]),
             tuple(
                 square(metrics.wilson(int(images), int(line.sum())), f"{images} of {line.sum()} images")
                 for images in line
@@ -113,8 +130,5 @@ def _confusion(title: str, truth: pd.Series, predicted: pd.Series, cell: StoredC
 
 def _sizes(own: pd.DataFrame) -> tuple[str, ...]:
     """The sizes within which each share of the images that were right fell; infinite where too few fell."""
-    right = own[own["right"]]
-    sizes = right["norm"].where(right["fooled"].astype(bool), float("inf")).sort_values().tolist()
-    if not sizes:
-        return tuple(decimal(None) for _ in QUANTILES)
-    return tuple(decimal(sizes[max(0, -int(-share * len(sizes) // 1) - 1)]) for share in QUANTILES)
+    sizes = smallest(own)
+    return tuple(decimal(within(sizes, share)) for share in QUANTILES)

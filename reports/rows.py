@@ -10,7 +10,7 @@ from typing import Literal
 from fer_bench import metrics
 from reports.boards import Board, Entry
 from reports.commands import command
-from reports.display import ABSENT, decimal, interval, millions, percent, visible
+from reports.display import ABSENT, anchor, decimal, interval, millions, percent, visible
 from reports.footnotes import Note, footnotes
 from reports.rates import threat_order
 
@@ -70,6 +70,7 @@ class ModelRow:
     """A model on a board. `differs` tells it from another row of the same name; `badges` are notes about it.
 
     `range`: the ranks that paired tests leave possible, '1 to 3', explained by `range_tip`; "" without a rank.
+    `profile`, `card`: places on the page that say more about it; the profile may not be there.
     """
 
     rank: str
@@ -85,6 +86,8 @@ class ModelRow:
     badges: tuple[Note, ...]
     numbers: tuple[Number, ...]
     command: str
+    profile: str
+    card: str
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,8 @@ def board_table(board: Board) -> BoardTable:
             badges=known.at(place, ""),
             numbers=numbers,
             command=visible(command(entry.cells)),
+            profile=anchor("profile", *entry.identity),
+            card=anchor("card", *entry.model),
         )
         rows.append(row)
     widest = metrics.wilson(board.n / 2, board.n)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.boards import Board
+from reports.costs import cost_figures, strength_figures
 from reports.display import decimal, visible
 from reports.figures import Figure, circumplexes, security_curves, trade_off
 from reports.frames import Frames
 from reports.matrices import Kill, Matrix, heat_map, target_matrices, transfer_matrices, unique_kills
+from reports.norms import distributions
 from reports.profiles import QUANTILES, Profile, profiles
 from reports.rows import BoardTable
 from reports.stages import stage_rows
@@ -18,10 +20,11 @@ from reports.va import va_rows
 
 @dataclass(frozen=True)
 class Listing:
-    """A plain table of text."""
+    """A plain table of text, of which the columns from `numbers` on are numbers."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    numbers: int
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Sections:
 
     trade_offs: tuple[Figure, ...]
     curves: tuple[Figure, ...]
+    norms: tuple[Figure, ...]
     heat_maps: tuple[Matrix, ...]
     kills: tuple[Kill, ...]
     stages: Listing
@@ -39,25 +43,34 @@ class Sections:
     circumplexes: tuple[Figure, ...]
     profiles: tuple[Profile, ...]
     quantiles: tuple[str, ...]
+    costs: tuple[Figure, ...]
+    strengths: tuple[Figure, ...]
 
 
 def sections(frames: Frames, boards: Sequence[Board], tables: Sequence[BoardTable]) -> Sections:
     """Everything below the leaderboards `boards`, of which `tables` are the text."""
     named = [(board, table.full_names) for board, table in zip(boards, tables, strict=True)]
     header, rows = va_rows(frames, decimal)
+    kills = [unique_kills(frames, *pair) for pair in named]
     return Sections(
         trade_offs=tuple(figure for figure in (trade_off(*pair) for pair in named) if figure),
         curves=security_curves(frames),
+        norms=tuple(figure for pair in named for figure in distributions(frames, *pair)),
         heat_maps=tuple(heat_map(*pair) for pair in named),
-        kills=tuple(kill for pair in named for kill in unique_kills(frames, *pair)),
+        kills=tuple(kill for own in kills for kill in own),
         stages=Listing(
             ("model", "suite", "threat", "stage", "attacked", "fell here"),
             tuple(tuple(map(visible, row)) for row in stage_rows(frames)),
+            4,
         ),
         transfers=transfer_matrices(frames),
         targets=target_matrices(frames),
-        regressors=Listing(header, tuple(tuple(map(visible, row)) for row in rows)),
+        regressors=Listing(header, tuple(tuple(map(visible, row)) for row in rows), 4),
         circumplexes=circumplexes(frames),
-        profiles=tuple(profile for pair in named for profile in profiles(frames, *pair)),
+        profiles=tuple(
+            profile for pair, own in zip(named, kills, strict=True) for profile in profiles(frames, *pair, own)
+        ),
         quantiles=tuple(f"{share:.0%}" for share in QUANTILES),
+        costs=cost_figures(frames),
+        strengths=tuple(figure for pair in named for figure in strength_figures(frames, *pair)),
     )

@@ -18,6 +18,7 @@ from reports.display import crop
 STYLES = 8
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 720, 360, 52, 14, 44
 _NAME = 26
+_BESIDE = 205
 _ROW = 13.0
 
 
@@ -33,10 +34,11 @@ class Dot:
 
 @dataclass(frozen=True)
 class Line:
-    """A named row of points, by rising x."""
+    """A named row of points, by rising x. `style`: its colour, dash and mark, the same wherever it is drawn."""
 
     name: str
     dots: tuple[Dot, ...]
+    style: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,21 +57,28 @@ class Axis:
         return (self.bend(value) - low) / (high - low)
 
 
+def round_ticks(high: float) -> tuple[tuple[float, str], ...]:
+    """Ticks from 0 to at most `high` (above 0) at 1, 2 or 5 times a power of ten, four to nine of them beside 0."""
+    power = 10.0 ** math.floor(math.log10(high))
+    step = next(part * power for part in (0.1, 0.2, 0.5, 1) if high / (part * power) < 10)
+    return tuple((step * count, f"{step * count:.6g}") for count in range(math.floor(high / step * (1 + 1e-9)) + 1))
+
+
 PERCENT = Axis("robust accuracy, %", 0, 100, tuple((float(tick), str(tick)) for tick in range(0, 101, 20)))
 
 
-def lines(x: Axis, y: Axis, drawn: Sequence[Line], label: str) -> Markup:
-    """A chart of named lines with a mark at each point; the names stand at the lines' right ends."""
-    right = _WIDTH - 190
+def lines(x: Axis, y: Axis, drawn: Sequence[Line], label: str, joined: bool = True) -> Markup:
+    """A chart of named lines with a mark at each point, the names beside their last; not `joined`: marks alone."""
+    right = _WIDTH - _BESIDE
     place = _placed(x, y, right)
     parts = [_axes(x, y, right)]
     ends = []
-    for number, line in enumerate(drawn):
+    for line in drawn:
         points = [place(dot) for dot in line.dots]
-        path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
-        marks = Markup("").join(_mark(number, *at, dot) for at, dot in zip(points, line.dots, strict=True))
-        parts.append(Markup('<g class="s{}"><polyline points="{}"/>{}</g>').format(number % STYLES, path, marks))
-        ends.append((points[-1][1], points[-1][0], number, line.name))
+        path = Markup('<polyline points="{}"/>').format(" ".join(f"{a:.1f},{b:.1f}" for a, b in points))
+        marks = Markup("").join(_mark(line.style, *at, dot) for at, dot in zip(points, line.dots, strict=True))
+        parts.append(Markup('<g class="s{}">{}{}</g>').format(line.style % STYLES, path if joined else "", marks))
+        ends.append((points[-1][1], points[-1][0], line.name, f" n{line.style % STYLES}"))
     parts += _names(ends, right)
     height = max(_HEIGHT, _TOP + _ROW * (len(drawn) + 1) + 4)
     return _drawing(parts, label, height)
@@ -77,7 +86,7 @@ def lines(x: Axis, y: Axis, drawn: Sequence[Line], label: str) -> Markup:
 
 def scatter(x: Axis, y: Axis, dots: Sequence[tuple[str, Dot, bool]], label: str) -> Markup:
     """A chart of named points; those marked True are filled, and joined to a front by a dashed line."""
-    right = _WIDTH - 190
+    right = _WIDTH - _BESIDE
     place = _placed(x, y, right)
     front = sorted((place(dot) for _, dot, marked in dots if marked), reverse=True)
     parts = [_axes(x, y, right)]
@@ -86,14 +95,14 @@ def scatter(x: Axis, y: Axis, dots: Sequence[tuple[str, Dot, bool]], label: str)
             Markup('<polyline class="front" points="{}"/>').format(" ".join(f"{a:.1f},{b:.1f}" for a, b in front))
         )
     ends = []
-    for number, (name, dot, marked) in enumerate(dots):
+    for name, dot, marked in dots:
         a, b = place(dot)
         parts.append(
             Markup('<g class="{}"><circle cx="{:.1f}" cy="{:.1f}" r="5"{}><title>{}</title></circle></g>').format(
                 "marked" if marked else "open", a, b, _exact(dot), dot.words
             )
         )
-        ends.append((b, a, number, f"{name} (front)" if marked else name))
+        ends.append((b, a, f"{name} (front)" if marked else name, ""))
     parts += _names(ends, right)
     return _drawing(parts, label, max(_HEIGHT, _TOP + _ROW * (len(dots) + 1) + 4))
 
@@ -166,14 +175,14 @@ def _axes(x: Axis, y: Axis, right: float) -> Markup:
     return Markup("").join(parts)
 
 
-def _mark(number: int, x: float, y: float, dot: Dot) -> Markup:
+def _mark(style: int, x: float, y: float, dot: Dot) -> Markup:
     """A circle, square, diamond or triangle, so that lines differ without colour."""
     shape = (
         "M{0:.1f} {1:.1f}m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z",
         "M{0:.1f} {1:.1f}m-3-3h6v6h-6z",
         "M{0:.1f} {1:.1f}m0-4.5l4.5 4.5l-4.5 4.5l-4.5-4.5z",
         "M{0:.1f} {1:.1f}m0-4.5l4 7h-8z",
-    )[number % 4].format(x, y)
+    )[style % 4].format(x, y)
     return Markup('<path class="mark-of" d="{}"{}><title>{}</title></path>').format(shape, _exact(dot), dot.words)
 
 
@@ -181,8 +190,8 @@ def _exact(dot: Dot) -> Markup:
     return Markup(' data-value="{}"').format(dot.exact) if dot.exact else Markup("")
 
 
-def _names(ends: Sequence[tuple[float, float, int, str]], right: float) -> list[Markup]:
-    """The names beside the drawing, near their ends, none upon another."""
+def _names(ends: Sequence[tuple[float, float, str, str]], right: float) -> list[Markup]:
+    """The names (y, x, name, class) beside the drawing, near their ends, none upon another."""
     ordered = sorted(ends)
     ceiling = max(_HEIGHT - _BOTTOM - 4, _TOP + _ROW * (len(ordered) - 1))
     places: list[float] = []
@@ -191,13 +200,13 @@ def _names(ends: Sequence[tuple[float, float, int, str]], right: float) -> list[
         ceiling = places[0] - _ROW
     floor = float(_TOP)
     parts = []
-    for (y, x, number, name), place in zip(ordered, places, strict=True):
+    for (y, x, name, style), place in zip(ordered, places, strict=True):
         at = max(place, floor)
         floor = at + _ROW
         parts.append(Markup('<path class="lead" d="M{:.1f} {:.1f}L{:g} {:.1f}"/>').format(x + 6, y, right + 10, at))
         parts.append(
-            Markup('<text class="name-of n{}" x="{:g}" y="{:.1f}">{}<title>{}</title></text>').format(
-                number % STYLES, right + 13, at + 4, crop(name, _NAME), name
+            Markup('<text class="name-of{}" x="{:g}" y="{:.1f}">{}<title>{}</title></text>').format(
+                style, right + 13, at + 4, crop(name, _NAME), name
             )
         )
     return parts
@@ -207,9 +216,7 @@ def _text(x: float, y: float, words: str, anchor: str) -> Markup:
     return Markup('<text class="axis" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(x, y, anchor, words)
 
 
-def _drawing(
-    parts: Sequence[Markup], label: str, height: float, width: float = _WIDTH, kind: str = "chart"
-) -> Markup:
+def _drawing(parts: Sequence[Markup], label: str, height: float, width: float = _WIDTH, kind: str = "chart") -> Markup:
     return Markup('<svg class="{}" role="img" aria-label="{}" viewBox="0 0 {:g} {:g}" width="{:g}">{}</svg>').format(
         kind, label, width, height, width, Markup("").join(parts)
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
-import shlex
 import sys
 from pathlib import Path
 
@@ -15,14 +14,11 @@ from handmade import CONTEXT, NEVER, WRONG, Made, cw, make, pgd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attacks import ATTACKS
-from fer_bench.api import choose_attacks
 from fer_bench.errors import StoreError
 from fer_bench.metrics import Rate
-from fer_bench.types import AttackSpec, Cell, ThreatModel
+from fer_bench.types import ThreatModel
 from reports import leaderboard, rates, tables
 from reports.boards import Entry
-from reports.commands import command
 from reports.display import crop, decimal, duration, interval, percent, visible
 from reports.frames import Frames
 
@@ -340,39 +336,6 @@ def test_other_numbers_for_display():
     assert interval(Rate(0.5, 0.0002, 0.99999)) == "<0.1 to >99.9"
     assert crop("abcdef", 5) == "ab..."
     assert visible("a\u202eb\x00é") == r"a\u202eb\u0000é"
-
-
-def test_the_command_of_a_row_asks_for_the_same_attacks(tmp_path):
-    cards = [card for card in ATTACKS if card.status != "refused"]
-    budgets = {"Linf": 2 / 255, "L2": 0.5, "L1": 5.0, "L0": 3.0, "flow": 1.0, "severity": 2.0}
-    specs = [card.spec({}, None if card.minimum_norm else budgets[card.norms[0]]) for card in cards]
-    specs += [ATTACKS.get("pgd").spec({"steps": "7"}, EPS), ATTACKS.get("pgd").spec({"alpha": "0.0123456789"}, 0.0123)]
-    specs += [ATTACKS.get("cw").spec({"c": "5", "steps": "3"})]
-    specs += [
-        ATTACKS.get("square").spec({"norm": "L2", "queries": "9"}, 0.5),
-        ATTACKS.get("fab-t").spec({"norm": "L2"}),
-    ]
-    frames = make(tmp_path, *(Made([NEVER], spec, model="a b", seed=3) for spec in specs))
-    words = shlex.split(command(only(frames).cells))
-    assert words[:4] == ["ferbench", "run", "--models", "a b"]
-    assert words[6:] == ["--data", "toy", "--n", "1", "--seed", "3", "--out", "reproduced"]
-
-    def key(spec: AttackSpec) -> str:
-        return Cell("m", "", spec, "", "", 1, 0).key
-
-    assert {key(attack.spec) for attack in choose_attacks(words[5])} == {key(spec) for spec in specs}
-
-
-def test_the_commands_of_curves_ask_for_their_levels_and_settings(tmp_path):
-    asked = [("pgd-10,pgd(steps=3,alpha=eps/8),fgsm", "0.25/255:8/255:log5"), ("square(norm=L2,queries=20),pgdl2", "L2:0.5:2:lin4")]
-    made = [attack.spec for text, eps in asked for attack in choose_attacks(text, eps)]
-    specs = [*made, ATTACKS.get("pgd").spec({"steps": "7"}, EPS)]
-    frames = make(tmp_path, *(Made([NEVER], spec) for spec in specs))
-    parts = [shlex.split(part) for part in command(only(frames).cells).split(" && ")]
-    again = [a.spec for words in parts for a in choose_attacks(words[5], words[7] if words[6] == "--eps" else None)]
-    assert len(parts) == 2
-    assert [spec.levels for spec in made if spec.levels] == [spec.levels for spec in again if spec.levels]
-    assert {(spec.name, spec.params) for spec in specs} == {(spec.name, spec.params) for spec in again}
 
 
 def test_context_of_a_cell_reaches_the_page_rows(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,7 +16,7 @@ from reports.boards import Board
 from reports.display import decimal, percent, visible
 from reports.frames import Frames
 from reports.svg import PERCENT, Axis, Dot, Line, circumplex, lines, scatter
-from reports.va import regressions
+from reports.va import Regression
 
 #: Arrows drawn of one cell, the first of its images in order of their digests.
 ARROWS = 60
@@ -90,10 +91,10 @@ def trade_off(board: Board, names: tuple[str, ...]) -> Figure | None:
     return Figure(title, caption, scatter(x, y, dots, f"{title}; {len(dots)} models"))
 
 
-def circumplexes(frames: Frames) -> tuple[Figure, ...]:
-    """One figure a finished cell of a regressor whose attacked predictions are known."""
+def circumplexes(frames: Frames, regressed: Sequence[Regression]) -> tuple[Figure, ...]:
+    """One figure a finished cell of a regressor, those of `regressed`, whose attacked predictions are known."""
     found = []
-    for entry in regressions(frames):
+    for entry in regressed:
         if entry.attacked is None:
             continue
         own = frames.by_cell[entry.cell.id].head(ARROWS)

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from reports.boards import Board
 from reports.costs import cost_figures, strength_figures
-from reports.display import decimal, visible
+from reports.display import visible
 from reports.figures import Figure, circumplexes, security_curves, trade_off
 from reports.frames import Frames
 from reports.matrices import Kill, Matrix, heat_map, target_matrices, transfer_matrices, unique_kills
 from reports.norms import distributions
 from reports.profiles import QUANTILES, Profile, profiles
+from reports.regressors import RegressorRow, regressor_rows
 from reports.rows import BoardTable
 from reports.stages import stage_rows
-from reports.va import va_rows
+from reports.va import regressions
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Sections:
     stages: Listing
     transfers: tuple[Matrix, ...]
     targets: tuple[Matrix, ...]
-    regressors: Listing
+    regressors: tuple[RegressorRow, ...]
     circumplexes: tuple[Figure, ...]
     profiles: tuple[Profile, ...]
     quantiles: tuple[str, ...]
@@ -50,7 +51,7 @@ class Sections:
 def sections(frames: Frames, boards: Sequence[Board], tables: Sequence[BoardTable]) -> Sections:
     """Everything below the leaderboards `boards`, of which `tables` are the text."""
     named = [(board, table.full_names) for board, table in zip(boards, tables, strict=True)]
-    header, rows = va_rows(frames, decimal)
+    regressed = regressions(frames)
     kills = [unique_kills(frames, *pair) for pair in named]
     return Sections(
         trade_offs=tuple(figure for figure in (trade_off(*pair) for pair in named) if figure),
@@ -65,8 +66,8 @@ def sections(frames: Frames, boards: Sequence[Board], tables: Sequence[BoardTabl
         ),
         transfers=transfer_matrices(frames),
         targets=target_matrices(frames),
-        regressors=Listing(header, tuple(tuple(map(visible, row)) for row in rows), 4),
-        circumplexes=circumplexes(frames),
+        regressors=regressor_rows(regressed),
+        circumplexes=circumplexes(frames, regressed),
         profiles=tuple(
             profile for pair, own in zip(named, kills, strict=True) for profile in profiles(frames, *pair, own)
         ),

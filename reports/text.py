@@ -22,7 +22,7 @@ from reports.page import Problem, problems
 from reports.rows import BoardTable, Column, board_table
 from reports.stages import stage_rows
 from reports.transfer import transfers
-from reports.va import va_rows
+from reports.va import regressions, va_rows
 
 NAME_WIDTH = 32
 LABEL_WIDTH = 24
@@ -63,7 +63,7 @@ def as_text(frames: Frames, width: int | None = None) -> str:
 def _extras(frames: Frames) -> list[str]:
     """What has no place on a leaderboard: regressors, transfer, kills of suites."""
     parts = []
-    header, rows = va_rows(frames, decimal)
+    header, rows = va_rows(regressions(frames), decimal)
     if rows:
         parts.append(f"Valence and arousal, clean -> attacked\n{grid(header, rows)}")
     moved = transfers(frames)

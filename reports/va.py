@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from fer_bench import metrics
+from fer_bench import bootstrap, metrics
 from fer_bench.metrics import Agreement, Rate
 from fer_bench.store import StoredCell
 from reports.frames import Frames
@@ -21,7 +22,10 @@ _RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Measured:
-    """The agreement of one dimension, and 95 % intervals of its CCC and RMSE (percentiles of 1,000 resamples)."""
+    """The agreement of one dimension, and 95 % intervals of its CCC and RMSE (percentiles of 1,000 resamples).
+
+    A resample in which nothing varies counts as a CCC of 0, as in the gate.
+    """
 
     agreement: Agreement
     ccc: tuple[float, float] | None
@@ -66,18 +70,22 @@ def _by_dimension(verdicts: pd.DataFrame, when: str) -> dict[str, Measured]:
 
 def measure(truth: np.ndarray, predicted: np.ndarray) -> Measured:
     """The agreement of `predicted` with `truth`, both `(n,)`, with intervals from resampled samples (seed 0)."""
-    draws = np.random.default_rng(0).integers(0, len(truth), (_RESAMPLES, len(truth)))
-    resampled = [metrics.agreement(truth[rows], predicted[rows]) for rows in draws]
+    found, weights = metrics.agreement(truth, predicted), _weights(len(truth))
     return Measured(
-        metrics.agreement(truth, predicted),
-        _interval([r.ccc for r in resampled if r.ccc is not None]),
-        _interval([r.rmse for r in resampled]) or (np.nan, np.nan),
+        found,
+        None if found.ccc is None else _interval(bootstrap.concordance(weights, truth, predicted)),
+        _interval(bootstrap.root_mean_square(weights, truth, predicted)),
     )
 
 
-def _interval(values: list[float]) -> tuple[float, float] | None:
-    if not values:
-        return None
+@lru_cache(maxsize=1)
+def _weights(n: int) -> np.ndarray:
+    """How often each of `n` samples is in each resample, `(resamples, n)`, rows summing to 1."""
+    draws = np.random.default_rng(0).integers(0, n, (_RESAMPLES, n))
+    return np.stack([np.bincount(rows, minlength=n) for rows in draws]) / n
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 
@@ -107,11 +115,13 @@ def va_frame(frames: Frames) -> pd.DataFrame:
     return frame
 
 
-def va_rows(frames: Frames, decimal: Callable[[float | None], str]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def va_rows(
+    found: Sequence[Regression], decimal: Callable[[float | None], str]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """A header, and for each cell a row of text: CCC and RMSE of both dimensions, clean -> attacked."""
     header = ("model", "attack", "threat", "raises", "CCC V", "CCC A", "RMSE V", "RMSE A", "tolerated")
     rows = []
-    for entry in regressions(frames):
+    for entry in found:
         cell, spec = entry.cell.cell, entry.cell.cell.attack
         row = [cell.model, entry.cell.context.attack_label, str(spec.threat), spec.loss]
         for name in ("ccc", "rmse"):

@@ -27,6 +27,7 @@ from reports.matrices import Kill, target_matrices, transfer_matrices, unique_ki
 from reports.page import page
 from reports.sections import sections
 from reports.svg import PERCENT, Axis, Dot, Line, lines
+from reports.va import va_frame
 
 
 def below(frames: Frames):
@@ -164,7 +165,7 @@ def test_what_was_not_measured_has_no_section(tmp_path):
     assert [len(matrix.rows) for matrix in found.heat_maps] == [1]
     rest = (found.trade_offs, found.curves, found.kills, found.transfers, found.targets, found.circumplexes)
     assert rest == ((), (), (), (), (), ())
-    assert found.stages.rows == found.regressors.rows == ()
+    assert found.stages.rows == found.regressors == ()
 
 
 def test_a_regressor_has_its_table_and_an_arrow_an_image_and_no_leaderboard(tmp_path):
@@ -175,7 +176,17 @@ def test_a_regressor_has_its_table_and_an_arrow_an_image_and_no_leaderboard(tmp_
         assert not run_matrix([entrant], chosen, data, store, Plan(CPU), toy_provenance()).failures
         frames = collect(store)
     found = below(frames)
-    assert [row[1] for row in found.regressors.rows] == ["fgsm", "fgsm(tolerance=0.01)"]
+    assert [row.attack for row in found.regressors] == ["fgsm", "fgsm(tolerance=0.01)"]
+    stored = va_frame(frames).set_index("attack")
+    for _, attack, _, _, *numbers in Tree(leaderboard.render(frames)).rows["table-regressors"]:
+        wanted = [
+            stored.loc[attack, f"{when}_{name}_{dimension}"]
+            for name in ("ccc", "rmse")
+            for dimension in ("valence", "arousal")
+            for when in ("clean", "attacked")
+        ]
+        shown = [float(number or "nan") for number in numbers]
+        assert shown == pytest.approx([*wanted, stored.loc[attack, "within_tolerance"]], rel=0, abs=0, nan_ok=True)
     [figure] = found.circumplexes  # a cell with a tolerance stops early: its attacked predictions say nothing
     assert figure.drawing.count('class="move"') == 6
     own = frames.verdicts[frames.verdicts["cell"] == frames.verdicts["cell"].iloc[0]].iloc[0]

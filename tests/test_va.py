@@ -31,7 +31,7 @@ from fer_bench.types import ModelCard
 from fer_bench.va import LOSSES, losses
 from reports.frames import collect
 from reports.text import as_text
-from reports.va import regressions, va_frame
+from reports.va import measure, regressions, va_frame
 
 CPU = torch.device("cpu")
 BOTH = [card.name for card in ATTACKS if card.regressors == "both"]
@@ -264,6 +264,17 @@ def va_data(n: int = 16):
         exact = model(torch.stack([torch.from_numpy(p).float()[None] / 255 for p in pixels]))
     values = [tuple(v) for v in (exact + seeded((n, 2), 5, -0.1, 0.1).float()).clamp(-1, 1).tolist()]
     return evalset.build("toy-va", "toy-va", pixels, [-1] * n, ("valence", "arousal"), values=values)
+
+
+def test_the_intervals_are_those_of_resampled_images():
+    truth = seeded((40,), 1, -1, 1).double().numpy()
+    predicted = truth * 0.5 + seeded((40,), 2, -0.3, 0.3).double().numpy()
+    found = measure(truth, predicted)
+    draws = np.random.default_rng(0).integers(0, 40, (1000, 40))
+    again = [metrics.agreement(truth[rows], predicted[rows]) for rows in draws]
+    assert found.ccc == pytest.approx(tuple(np.percentile([a.ccc for a in again], [2.5, 97.5])), abs=1e-12)
+    assert found.rmse == pytest.approx(tuple(np.percentile([a.rmse for a in again], [2.5, 97.5])), abs=1e-12)
+    assert measure(np.full(3, 0.5), np.full(3, 0.5)).ccc is None
 
 
 def test_a_regressor_goes_through_the_matrix_the_store_and_the_tables(tmp_path):

@@ -144,6 +144,7 @@ class Kill:
     """What one attack broke of a model at a threat, and what it alone broke."""
 
     model: str
+    data: str
     threat: str
     attack: str
     broke: int
@@ -153,10 +154,12 @@ class Kill:
 
 def unique_kills(frames: Frames, board: Board, names: tuple[str, ...]) -> tuple[Kill, ...]:
     """For each row of the board and each threat with two attacks or more: what each attack broke, and alone broke."""
-    return tuple(kill for name, entry in zip(names, board.entries, strict=True) for kill in _kills(frames, entry, name))
+    data = f"{visible(board.data)}, n = {board.n:,}"
+    rows = zip(names, board.entries, strict=True)
+    return tuple(kill for name, entry in rows for kill in _kills(frames, entry, name, data))
 
 
-def _kills(frames: Frames, entry: Entry, name: str) -> list[Kill]:
+def _kills(frames: Frames, entry: Entry, name: str, data: str) -> list[Kill]:
     found = []
     for threat, case in entry.worst.items():
         at = [score.reading for score in entry.scores.values() if str(score.reading.threat) == threat]
@@ -171,7 +174,9 @@ def _kills(frames: Frames, entry: Entry, name: str) -> list[Kill]:
         alone = table[table.sum(axis=1) == 1]
         right = int(frames.by_cell[at[0].cell]["right"].sum())
         found += [
-            Kill(name, str(case.threat), visible(attack), int(table[attack].sum()), int(alone[attack].sum()), right)
+            Kill(
+                name, data, str(case.threat), visible(attack), int(table[attack].sum()), int(alone[attack].sum()), right
+            )
             for attack in table
         ]
     return found

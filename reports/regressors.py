@@ -18,6 +18,7 @@ class RegressorRow:
     """
 
     model: str
+    data: str
     attack: str
     threat: str
     raises: str
@@ -41,6 +42,7 @@ def _row(entry: Regression) -> RegressorRow:
     rate = entry.within
     return RegressorRow(
         visible(cell.cell.model),
+        f"{visible(cell.cell.data)}, n = {cell.cell.n:,}, seed {cell.cell.seed}",
         visible(cell.context.attack_label),
         str(attack.threat),
         visible(attack.loss),

@@ -60,9 +60,9 @@ def sections(frames: Frames, boards: Sequence[Board], tables: Sequence[BoardTabl
         heat_maps=tuple(heat_map(*pair) for pair in named),
         kills=tuple(kill for own in kills for kill in own),
         stages=Listing(
-            ("model", "suite", "threat", "stage", "attacked", "fell here"),
+            ("model", "data", "suite", "threat", "stage", "attacked", "fell here"),
             tuple(tuple(map(visible, row)) for row in stage_rows(frames)),
-            4,
+            5,
         ),
         transfers=transfer_matrices(frames),
         targets=target_matrices(frames),

@@ -42,6 +42,8 @@ def stage_frame(frames: Frames) -> pd.DataFrame:
 
 
 def stage_rows(frames: Frames) -> list[tuple[str, ...]]:
-    """Model, suite, threat, stage, number attacked and number that fell there, as text."""
-    own = stage_frame(frames)[["model", "suite", "threat", "stage", "attacked", "fell"]]
-    return [(*map(str, row[:4]), *(f"{count:,}" for count in row[4:])) for row in own.itertuples(index=False)]
+    """Model, data, suite, threat, stage, number attacked and number that fell there, as text."""
+    return [
+        (model, f"{data}, n = {n:,}, seed {seed}", suite, threat, stage, f"{attacked:,}", f"{fell:,}")
+        for model, data, n, seed, suite, threat, stage, attacked, fell in stage_frame(frames).itertuples(index=False)
+    ]

@@ -75,7 +75,7 @@ def _extras(frames: Frames) -> list[str]:
         parts.append(f"Transfer (made on = judged on: white box)\n{grid(titles, matrix)}")
     killed = stage_rows(frames)
     if killed:
-        head = ("model", "suite", "threat", "stage", "attacked", "fell here")
+        head = ("model", "data", "suite", "threat", "stage", "attacked", "fell here")
         parts.append(f"What each stage of a suite broke of what was left\n{grid(head, killed)}")
     return parts
 

@@ -139,8 +139,8 @@ def test_unique_kills_are_those_of_one_attack_alone(tmp_path):
     )
     [board] = boards(frames)
     assert unique_kills(frames, board, ("toy",)) == (
-        Kill("toy", "Linf@8/255", "pgd", 2, 1, 3),
-        Kill("toy", "Linf@8/255", "fgsm", 1, 0, 3),
+        Kill("toy", "toys, n = 4", "Linf@8/255", "pgd", 2, 1, 3),
+        Kill("toy", "toys, n = 4", "Linf@8/255", "fgsm", 1, 0, 3),
     )
 
 
@@ -178,7 +178,7 @@ def test_a_regressor_has_its_table_and_an_arrow_an_image_and_no_leaderboard(tmp_
     found = below(frames)
     assert [row.attack for row in found.regressors] == ["fgsm", "fgsm(tolerance=0.01)"]
     stored = va_frame(frames).set_index("attack")
-    for _, attack, _, _, *numbers in Tree(leaderboard.render(frames)).rows["table-regressors"]:
+    for _, _, attack, _, _, *numbers in Tree(leaderboard.render(frames)).rows["table-regressors"]:
         wanted = [
             stored.loc[attack, f"{when}_{name}_{dimension}"]
             for name in ("ccc", "rmse")

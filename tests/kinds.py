@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import torch
 from handmade import CONTEXT, NEVER, Made, make, pgd
 from toys import sample_name, toy_provenance
@@ -37,17 +38,48 @@ def suite_cell(folder: Path) -> None:
 
 def regressor_cell(folder: Path) -> None:
     """Two faces whose valence and arousal are predicted exactly, and with the wrong sign under attack."""
-    params = (("eps", 8 / 255), ("loss", "magnitude"), ("steps", 50))
-    values = ((0.5, 0.25), (-0.5, -0.25))
-    verdicts = tuple(
-        Verdict(sample_name(i), 0, 0, True, 1, 0.01, True, 2, 5, 3, None, (v, a), (-v, -a))
-        for i, (v, a) in enumerate(values)
-    )
-    spec = AttackSpec("pgd-va", "Linf", params, 1, "largest", "pgd-va")
-    _store(folder, spec, torch.tensor(values), ShardResult(verdicts, 1.0, 10, 6, 0, 0, 0))
+    values = np.array([[0.5, 0.25], [-0.5, -0.25]])
+    regressor(folder, values, values, -values)
 
 
-def _store(folder: Path, spec: AttackSpec, values: torch.Tensor | None, *shards: ShardResult) -> None:
+def magnitude(eps: float = 8 / 255, version: int = 1) -> AttackSpec:
+    """An attack that seeks the largest error of a regressor."""
+    params = (("eps", eps), ("loss", "squared"), ("steps", 50))
+    return AttackSpec("pgd", "Linf", params, version, "largest", "pgd-va")
+
+
+def bounded(tolerance: float = 0.09) -> AttackSpec:
+    """An attack that seeks to push a regressor's error beyond a tolerance."""
+    params = (("eps", 8 / 255), ("loss", "squared"), ("steps", 50), ("tolerance", tolerance))
+    return AttackSpec("pgd", "Linf", params, 1, label=f"pgd(tolerance={tolerance:g})")
+
+
+def regressor(
+    folder: Path,
+    truth: np.ndarray,
+    clean: np.ndarray,
+    attacked: np.ndarray,
+    spec: AttackSpec | None = None,
+    weights: str = "a",
+) -> None:
+    """A regressor's predictions `(n, 2)` before and under attack; with a tolerance, what is beyond it is counted."""
+    spec = spec or magnitude()
+    room = spec.tolerance
+    verdicts = []
+    for i, rows in enumerate(zip(truth.tolist(), clean.tolist(), attacked.tolist(), strict=True)):
+        before, after = (sum((x - y) ** 2 for x, y in zip(rows[0], seen, strict=True)) / 2 for seen in rows[1:])
+        lost, fooled = (False, True) if room is None else (before > room, before <= room < after)
+        size = 0.01 if fooled else None
+        seen = int(lost or fooled)
+        told = (tuple(rows[1]), tuple(rows[2]))
+        verdicts.append(Verdict(sample_name(i), 0, int(lost), fooled, seen, size, fooled, None, 5, 3, None, *told))
+    shard = ShardResult(tuple(verdicts), 1.0, 10, 6, 0, 0, 0)
+    _store(folder, spec, torch.tensor(truth, dtype=torch.float32), shard, weights=weights)
+
+
+def _store(
+    folder: Path, spec: AttackSpec, values: torch.Tensor | None, *shards: ShardResult, weights: str = "a"
+) -> None:
     n = len(shards[0].verdicts) + len(shards[0].passed)
     ids, none = tuple(sample_name(i) for i in range(n)), torch.zeros(n, dtype=torch.int64)
     data = EvalSet("toys", "toy", torch.zeros(n, 1, 1, 1), none, CONTEXT.data_classes, ids, values=values)
@@ -55,7 +87,7 @@ def _store(folder: Path, spec: AttackSpec, values: torch.Tensor | None, *shards:
         run = store.add_run(toy_provenance())
         store.add_samples(data, data.digest)
         context = dataclasses.replace(CONTEXT, attack_label=spec.label, task=data.task)
-        cell = Cell("toy", "a" * 64, spec, data.name, data.digest, n, 0)
+        cell = Cell("toy", weights * 64, spec, data.name, data.digest, n, 0)
         number = store.begin(cell, context, run, again=False)
         for shard in shards:
             store.add_shard(number, run, data.digest, shard)

@@ -101,6 +101,12 @@ def robust(verdicts: pd.DataFrame, threat: ThreatModel) -> pd.Series:
     return verdicts["right"] & ~(verdicts["fooled"].astype(bool) & within)
 
 
+def tried(verdicts: pd.DataFrame) -> pd.Series:
+    """For each verdict whether a targeted attack went for it: right before, and not of the class aimed at already."""
+    aimed = verdicts["target"].notna() & (verdicts["target"] != verdicts["label"])
+    return verdicts["right"] & aimed
+
+
 def survives_eight_bit(verdicts: pd.DataFrame, threat: ThreatModel) -> pd.Series:
     """For each verdict of a budget attack whether the sample is robust to the found image rounded to 8 bits.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from handmade import CONTEXT, NEVER, Made, make, pgd
+from handmade import CONTEXT, NEVER, Made, cw, make, pgd
 from toys import sample_name, toy_provenance
 
 from fer_bench.outcomes import ShardResult, Verdict
@@ -34,6 +35,28 @@ def suite_cell(folder: Path) -> None:
     fell = dataclasses.replace(fell, norm=0.01, eight_bit=True, first_query=2)
     first = ShardResult((fell,), 1.0, 15, 9, 0, 0, 0, 0, tuple(stood))
     _store(folder, spec, None, first, ShardResult(tuple(stood), 1.0, 10, 6, 0, 0, 0, 1))
+
+
+def targeted_cell(folder: Path) -> None:
+    """Eight images (classes by number): images of 0 and 1 aimed at 3 and 4, a wrong one, and one of 3."""
+    aimed = (  # true class, clean prediction, target, reached with this norm (0: not)
+        (0, 0, 3, 0.01),
+        (0, 0, 3, 0.0),
+        (0, 0, 4, 0.02),
+        (0, 5, 3, 0.0),  # wrong before: not tried
+        (3, 3, 3, 0.0),  # of the class aimed at: not tried
+        (1, 1, 3, 0.01),
+        (1, 1, 3, 0.03),
+        (1, 1, 4, 0.0),
+    )
+    verdicts = tuple(
+        Verdict(sample_name(i), t, seen, size > 0, aim if size else seen, size or None, None, None, 5, 3, aim)
+        for i, (t, seen, aim, size) in enumerate(aimed)
+    )
+    shard = ShardResult(verdicts, 1.0, 40, 24, 0, 0, 0)
+    for spec in (pgd(), cw(norm="Linf")):
+        aiming = dataclasses.replace(spec, params=(*spec.params, ("target", "random")), label=f"{spec.name}(random)")
+        _store(folder, aiming, None, shard, labels=[truth for truth, *_ in aimed])
 
 
 def regressor_cell(folder: Path) -> None:
@@ -78,11 +101,16 @@ def regressor(
 
 
 def _store(
-    folder: Path, spec: AttackSpec, values: torch.Tensor | None, *shards: ShardResult, weights: str = "a"
+    folder: Path,
+    spec: AttackSpec,
+    values: torch.Tensor | None,
+    *shards: ShardResult,
+    weights: str = "a",
+    labels: Sequence[int] = (),
 ) -> None:
     n = len(shards[0].verdicts) + len(shards[0].passed)
-    ids, none = tuple(sample_name(i) for i in range(n)), torch.zeros(n, dtype=torch.int64)
-    data = EvalSet("toys", "toy", torch.zeros(n, 1, 1, 1), none, CONTEXT.data_classes, ids, values=values)
+    ids, truths = tuple(sample_name(i) for i in range(n)), torch.tensor(labels or [0] * n)
+    data = EvalSet("toys", "toy", torch.zeros(n, 1, 1, 1), truths, CONTEXT.data_classes, ids, values=values)
     with ResultStore(folder) as store:
         run = store.add_run(toy_provenance())
         store.add_samples(data, data.digest)

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from fer_bench.baselines import GuardedCell, Snapshot, Verdicts
-from fer_bench.gate import Rule, check
+from fer_bench.gate import check
+from fer_bench.guarded import GuardedCell, Snapshot, Verdicts
+from fer_bench.judgement import Rule
 from fer_bench.regression import NOISE, power, smallest_detectable_drop
 from fer_bench.types import AttackSpec, Cell, ThreatModel
 from reports.display import percent

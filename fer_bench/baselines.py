@@ -1,131 +1,43 @@
-"""What a gate compares: the cells of a results folder as counts and packed verdicts, and the file that keeps them.
+"""The baseline file: cells that a gate guards, as text and read back. It must not judge anything.
 
-It reads and writes that file and must not judge anything. The file is JSON, small and meant to be reviewed; see
-docs/design/gate.md.
+The file is JSON, small and meant to be reviewed; see docs/design/gate.md.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fer_bench.errors import StoreError
-from fer_bench.types import AttackSpec, Cell, ThreatModel, digest, format_eps
+from fer_bench.guarded import GuardedCell, Maker, Regressed, Snapshot, Values, Verdicts
+from fer_bench.metrics import agreement
+from fer_bench.types import AttackSpec, Cell, ThreatModel
 
-#: Version of the file's layout; a reader refuses a newer one.
-SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class Verdicts:
-    """One bit a sample, in the order of the data set: 1 where the model was right, or robust. `packed`: big-endian."""
-
-    n: int
-    packed: bytes
-
-    @staticmethod
-    def of(right: Iterable[bool]) -> Verdicts:
-        """Packs one outcome a sample."""
-        bits = np.fromiter(right, dtype=bool)
-        return Verdicts(len(bits), np.packbits(bits).tobytes())
-
-    @property
-    def array(self) -> NDArray[np.bool_]:
-        """The outcomes, `(n,)`."""
-        return np.unpackbits(np.frombuffer(self.packed, dtype=np.uint8), count=self.n).astype(bool)
-
-    @property
-    def right(self) -> int:
-        """How many are 1."""
-        return int.from_bytes(self.packed, "big").bit_count()
-
-
-@dataclass(frozen=True)
-class GuardedCell:
-    """A finished cell: its identity, and its verdicts without attack and at each budget at which it is read.
-
-    `label`: what tables call the attack. `samples`: sha256 of the sample ids in order; bits are paired by it.
-    `digest`: sha256 of every sample's label, predictions and outcome, for `--exact`.
-    """
-
-    cell: Cell
-    label: str
-    samples: str
-    digest: str
-    clean: Verdicts
-    robust: tuple[tuple[ThreatModel, Verdicts], ...]
-
-    def at(self, threat: ThreatModel) -> Verdicts | None:
-        """The verdicts at a budget; None where it was not read there."""
-        return dict(self.robust).get(threat)
-
-    def name(self, threat: ThreatModel) -> str:
-        """What a reading is called: 'pgd-10@2/255'."""
-        return f"{self.label}@{format_eps(threat.eps, threat.norm)}"
-
-
-@dataclass(frozen=True)
-class Unmeasured:
-    """A cell that failed or is unfinished, and why."""
-
-    cell: Cell
-    reason: str
-
-
-@dataclass(frozen=True)
-class Maker:
-    """What some cells were made with. The command is left out: a baseline is committed, and commands name folders."""
-
-    fer_bench: str
-    commit: str
-    device: str
-    torch: str
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What a results folder, or a baseline file, says about its cells."""
-
-    cells: tuple[GuardedCell, ...]
-    unmeasured: tuple[Unmeasured, ...] = ()
-    makers: tuple[Maker, ...] = ()
-
-    @cached_property
-    def by_slot(self) -> dict[Cell, tuple[GuardedCell | Unmeasured, ...]]:
-        """All cells by `slot`; more than one in a slot differ in their weights."""
-        found: dict[Cell, tuple[GuardedCell | Unmeasured, ...]] = {}
-        rows: list[GuardedCell | Unmeasured] = [*self.cells, *self.unmeasured]
-        for row in rows:
-            place = slot(row.cell)
-            found[place] = (*found.get(place, ()), row)
-        return found
-
-
-def slot(cell: Cell) -> Cell:
-    """The cell without its weights and the data set's name: what must be equal for two cells to be compared."""
-    return replace(cell, model_digest="", data="")
+#: Version of the file's layout; older ones are read, a newer one is refused. 2 has cells of regressors.
+SCHEMA = 2
 
 
 def to_json(snapshot: Snapshot) -> str:
     """The finished cells as the text of a baseline file: plain ASCII, one fact a line, in a stable order."""
     cells = sorted(snapshot.cells, key=lambda c: (c.cell.data, c.cell.model, c.label, str(c.cell.attack.threat)))
+    packed: dict[str, bytes] = {}
     content = {
         "schema": SCHEMA,
         "made_with": [vars(maker) for maker in snapshot.makers],
-        "cells": [_cell_to_json(guarded) for guarded in cells],
+        "cells": [_cell_to_json(guarded, packed) for guarded in cells],
     }
+    if packed:  # truths and predictions that several cells share are written once
+        content["values"] = {name: base64.b64encode(packed[name]).decode() for name in sorted(packed)}
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _cell_to_json(guarded: GuardedCell) -> dict[str, Any]:
+def _cell_to_json(guarded: GuardedCell, packed: dict[str, bytes]) -> dict[str, Any]:
     cell, attack = guarded.cell, guarded.cell.attack
     return {
         "model": cell.model,
@@ -142,13 +54,37 @@ def _cell_to_json(guarded: GuardedCell) -> dict[str, Any]:
         "n": cell.n,
         "seed": cell.seed,
         "verdicts": guarded.digest,
-        "clean": _bits_to_json(guarded.clean),
+        "clean": guarded.clean and _bits_to_json(guarded.clean),
         "robust": [{"norm": t.norm, "eps": t.eps, **_bits_to_json(verdicts)} for t, verdicts in guarded.robust],
+        **({"regressed": _regressed_to_json(guarded.regressed, packed)} if guarded.regressed else {}),
     }
 
 
 def _bits_to_json(verdicts: Verdicts) -> dict[str, Any]:
     return {"right": verdicts.right, "bits": base64.b64encode(verdicts.packed).decode()}
+
+
+def _regressed_to_json(regressed: Regressed, packed: dict[str, bytes]) -> dict[str, Any]:
+    """Where the values are among those `packed`, and for who reviews the file what they come to."""
+
+    def pack(values: Values) -> str:
+        name = hashlib.sha256(values.packed).hexdigest()[:16]
+        packed[name] = values.packed
+        return name
+
+    found: dict[str, Any] = {"truth": pack(regressed.truth)}
+    for when, values in (("clean", regressed.clean), ("attacked", regressed.attacked)):
+        found[when] = values and {**_told(regressed.truth, values), "values": pack(values)}
+    return found
+
+
+def _told(truth: Values, values: Values) -> dict[str, list[float | None]]:
+    """CCC and RMSE of valence and arousal, to six digits."""
+    both = [agreement(truth.array[:, i], values.array[:, i]) for i in range(2)]
+    return {
+        "ccc": [None if one.ccc is None else round(one.ccc, 6) for one in both],
+        "rmse": [round(one.rmse, 6) for one in both],
+    }
 
 
 def read(path: Path) -> Snapshot:
@@ -161,10 +97,11 @@ def read(path: Path) -> Snapshot:
             raise StoreError(
                 f"the baseline {path} has schema {schema}, and this fer_bench reads up to {SCHEMA}; update fer_bench."
             )
-        if schema != SCHEMA:
+        if schema not in range(1, SCHEMA + 1):
             raise ValueError(f"schema {schema}")
+        packed = {name: _unpacked(name, text) for name, text in content.get("values", {}).items()}
         return Snapshot(
-            cells=tuple(_cell_from_json(fields) for fields in content["cells"]),
+            cells=tuple(_cell_from_json(fields, packed) for fields in content["cells"]),
             makers=tuple(Maker(**fields) for fields in content["made_with"]),
         )
     except OSError as error:
@@ -174,7 +111,14 @@ def read(path: Path) -> Snapshot:
         raise StoreError(f"{path} is no baseline that can be used ({reason}); {again}.") from error
 
 
-def _cell_from_json(fields: dict[str, Any]) -> GuardedCell:
+def _unpacked(name: str, text: str) -> bytes:
+    values = base64.b64decode(text, validate=True)
+    if hashlib.sha256(values).hexdigest()[:16] != name:
+        raise ValueError(f"the values {name} are not those that were written")
+    return values
+
+
+def _cell_from_json(fields: dict[str, Any], packed: Mapping[str, bytes]) -> GuardedCell:
     attack, data, n = fields["attack"], fields["data"], int(fields["n"])
     spec = AttackSpec(
         attack["name"], attack["norm"], tuple(attack["params"].items()), attack["version"], attack["record"]
@@ -185,7 +129,7 @@ def _cell_from_json(fields: dict[str, Any]) -> GuardedCell:
         label=attack["label"],
         samples=data["samples"],
         digest=fields["verdicts"],
-        clean=_bits_from_json(fields["clean"], n, where),
+        clean=None if fields["clean"] is None else _bits_from_json(fields["clean"], n, where),
         robust=tuple(
             (
                 ThreatModel(reading["norm"], float(reading["eps"]), spec.word("region")),
@@ -193,7 +137,29 @@ def _cell_from_json(fields: dict[str, Any]) -> GuardedCell:
             )
             for reading in fields["robust"]
         ),
+        regressed=_regressed_from_json(fields["regressed"], packed, n, where) if "regressed" in fields else None,
     )
+
+
+def _regressed_from_json(fields: dict[str, Any], packed: Mapping[str, bytes], n: int, where: str) -> Regressed:
+    truth = _values(packed[fields["truth"]], n, where)
+    found: dict[str, Values | None] = {}
+    for when in ("clean", "attacked"):
+        told = fields[when]
+        found[when] = values = None if told is None else _values(packed[told["values"]], n, where)
+        if values and any(told[name] != stated for name, stated in _told(truth, values).items()):
+            raise ValueError(f"{where} says another CCC or RMSE than its predictions")
+    if found["clean"] is None:
+        raise ValueError(f"{where} does not hold {n} predictions")
+    return Regressed(truth, found["clean"], found["attacked"])
+
+
+def _values(packed: bytes, n: int, where: str) -> Values:
+    """The values of `n` samples; refuses any other number of them, and what is no number."""
+    values = Values(packed)
+    if len(packed) != 8 * n or not np.isfinite(values.array).all():
+        raise ValueError(f"{where} does not hold {n} predictions")
+    return values
 
 
 def _bits_from_json(fields: dict[str, Any], n: int, where: str) -> Verdicts:
@@ -203,8 +169,3 @@ def _bits_from_json(fields: dict[str, Any], n: int, where: str) -> Verdicts:
     if verdicts.right != fields["right"]:
         raise ValueError(f"{where} says {fields['right']} right where its verdicts say {verdicts.right}")
     return verdicts
-
-
-def samples_digest(ids: Iterable[str]) -> str:
-    """sha256 over sample ids in order."""
-    return digest(list(ids))

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = 10_000
+#: Resamples where nothing needs more, and the most that are ever drawn.
+DRAWS, MOST = 10_000, 1_000_000
 _CHUNK = 500
 
 Values = NDArray[np.float64]
-#: A measure of many resamples at once: weights `(draws, n)` summing to 1 a row, truth and prediction `(n,)`.
-Measure = Callable[[Values, Values, Values], Values]
 
 
 @dataclass(frozen=True)
-class Fall:
-    """How far a measure got worse. `value` is positive for worse; `low` to `high` is its 95 % percentile interval.
+class Change:
+    """A measure before and after. `low` to `high`: 95 % percentile interval of after minus before.
 
-    `p`: one-sided, the share of resamples in which it got no worse (Davison and Hinkley, 1997, eq. 4.11: one is
-    added to both counts, so that p is never 0).
+    `p_worse`, `p_better`: one-sided, the share of resamples in which it got no worse (no better); one is added to both
+    counts, so that p is never 0 (Davison and Hinkley, 1997, eq. 4.11). None is below 2^-n: so often would n samples
+    that change by chance all change to the same side, however alike the resamples of a few samples are.
     """
 
-    value: float
+    before: float
+    after: float
     low: float
     high: float
-    p: float
+    p_worse: float
+    p_better: float
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What became of one dimension (valence or arousal): a fall of the CCC is worse, and so is a rise of the RMSE."""
+
+    ccc: Change
+    rmse: Change
 
 
 def concordance(weights: Values, truth: Values, prediction: Values) -> Values:
-    """Lin's concordance correlation coefficient (Biometrics 1989), population moments; 0 where nothing varies."""
+    """Lin's concordance correlation coefficient (Biometrics 1989), population moments; 0 where nothing varies.
+
+    `weights` `(draws, n)` sum to 1 a row; `truth` and `prediction` `(n, columns)`; the result `(draws, columns)`.
+    """
     mean_truth, mean_prediction = weights @ truth, weights @ prediction
     covariance = weights @ (truth * prediction) - mean_truth * mean_prediction
     spread = weights @ truth**2 - mean_truth**2 + weights @ prediction**2 - mean_prediction**2
@@ -41,35 +54,51 @@ def concordance(weights: Values, truth: Values, prediction: Values) -> Values:
 
 
 def root_mean_square(weights: Values, truth: Values, prediction: Values) -> Values:
-    """Root mean square error."""
+    """Root mean square error; shapes as in `concordance`."""
     return np.sqrt(weights @ (truth - prediction) ** 2)
 
 
-def fall_in_ccc(truth: Values, before: Values, after: Values, seed: int = 0, draws: int = DRAWS) -> Fall:
-    """How far the CCC fell from the predictions `before` to those `after`, all `(n,)` for the same samples."""
-    return _fall(concordance, -1.0, truth, before, after, seed, draws)
+def draws_for(comparisons: int, alpha: float) -> int:
+    """How many resamples let a clear change pass Holm's hardest level, alpha / comparisons, five times over."""
+    return min(MOST, max(DRAWS, math.ceil(5 * comparisons / alpha)))
 
 
-def rise_in_rmse(truth: Values, before: Values, after: Values, seed: int = 0, draws: int = DRAWS) -> Fall:
-    """How far the RMSE rose from the predictions `before` to those `after`, all `(n,)` for the same samples."""
-    return _fall(root_mean_square, 1.0, truth, before, after, seed, draws)
+def smallest_p(n: int, draws: int) -> float:
+    """The smallest p value that n samples and so many resamples can give."""
+    return max(1 / (draws + 1), 0.5**n)
 
 
-def _fall(measure: Measure, worse: float, truth: Values, before: Values, after: Values, seed: int, draws: int) -> Fall:
-    """Samples are drawn with replacement, the same for both predictions: what both share cancels."""
-    n = len(truth)
-    if not n or len(before) != n or len(after) != n:
-        raise ValueError(f"paired predictions are as many as truths and not none; got {n}, {len(before)}, {len(after)}")
+def changes(truth: Values, before: Values, after: Values, seed: int = 0, draws: int = DRAWS) -> list[Changes]:
+    """What changed from the predictions `before` to those `after`, all `(n, columns)` of the same samples, by column.
 
-    def change(weights: Values) -> Values:
-        return worse * (measure(weights, truth, after) - measure(weights, truth, before))
-
+    Samples are drawn with replacement, the same for all columns and for both predictions: what both share cancels.
+    Raises ValueError for shapes that differ or no sample.
+    """
+    if truth.ndim != 2 or not truth.size or not truth.shape == before.shape == after.shape:
+        raise ValueError(
+            f"paired predictions are as many as truths and not none; got {truth.shape}, {before.shape}, {after.shape}"
+        )
+    n, columns = truth.shape
     generator = np.random.default_rng(seed)
-    changes = []
+    drawn = np.empty((2, draws, columns))
     for start in range(0, draws, _CHUNK):
-        counts = generator.multinomial(n, np.full(n, 1 / n), size=min(_CHUNK, draws - start))
-        changes.append(change(counts / n))
-    drawn = np.concatenate(changes)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    p = (1 + int(np.sum(drawn <= 0))) / (draws + 1)
-    return Fall(float(change(np.full((1, n), 1 / n))[0]), float(low), float(high), p)
+        size = min(_CHUNK, draws - start)
+        rows = generator.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
+        weights = np.bincount(rows.ravel(), minlength=size * n).reshape(size, n) / n
+        for part, measure in zip(drawn, (concordance, root_mean_square), strict=True):
+            part[start : start + size] = measure(weights, truth, after) - measure(weights, truth, before)
+    whole = np.full((1, n), 1 / n)
+    found = []
+    for measure, moved, worse in ((concordance, drawn[0], -1), (root_mean_square, drawn[1], 1)):
+        was, now = measure(whole, truth, before)[0], measure(whole, truth, after)[0]
+        low, high = np.quantile(moved, [0.025, 0.975], axis=0)
+        p_worse, p_better = _p(worse * moved, n), _p(-worse * moved, n)
+        found.append([Change(*map(float, row)) for row in zip(was, now, low, high, p_worse, p_better, strict=True)])
+    return [Changes(ccc, rmse) for ccc, rmse in zip(*found, strict=True)]
+
+
+def _p(moved: Values, n: int) -> Values:
+    """One-sided p values of `moved` `(draws, columns)`: in how many resamples it did not go up."""
+    draws = len(moved)
+    share: Values = (1 + np.sum(moved <= 0, axis=0)) / (draws + 1)
+    return np.maximum(share, smallest_p(n, draws))

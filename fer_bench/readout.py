@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fer_bench import api, baselines, gate
-from fer_bench.baselines import Snapshot
 from fer_bench.errors import StoreError, UsageError
-from fer_bench.gate import Check, Rule
+from fer_bench.guarded import Snapshot, slot
+from fer_bench.judgement import Check, Rule
 from fer_bench.types import ThreatModel
 from reports import exports, files, leaderboard
 from reports import gate as rendered
@@ -56,7 +56,7 @@ def baseline(results: str | Path, output: str | Path = "baseline.json") -> Snaps
         reasons = Counter(row.reason for row in found.unmeasured)
         told = "; ".join(reasons) or "it is empty"
         raise StoreError(f"{results} holds no finished cell that a baseline could guard ({told}).")
-    for place, times in Counter(baselines.slot(cell.cell) for cell in found.cells).items():
+    for place, times in Counter(slot(cell.cell) for cell in found.cells).items():
         if times > 1:
             raise StoreError(
                 f"{results} holds the same cells of '{place.model}' for {times} sets of weights, and a baseline is for "
@@ -78,7 +78,7 @@ def check(results: str | Path, baseline: str | Path, rule: Rule | None = None) -
 def compare(a: str | Path, b: str | Path, alpha: float = 0.05) -> Check:
     """What rose and what fell from `a` to `b`, each a results folder or a baseline file.
 
-    Exact McNemar tests with Holm's correction, two-sided at `alpha`, without tolerance. Nothing passes or fails.
+    The tests of `check` with Holm's correction, two-sided at `alpha`, without tolerance. Nothing passes or fails.
     """
     if not 0 < alpha < 1:
         raise UsageError(f"--alpha {alpha:g} cannot be used; it is a probability above 0 and below 1.")

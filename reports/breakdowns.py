@@ -1,4 +1,4 @@
-"""Tidy tables below the leaderboard: per class, confusion, security curves, verdicts with names. One row, one fact."""
+"""Tidy tables below the leaderboard: per class, confusion, curves, targets, verdicts with names. One row, one fact."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_bench import metrics, protocol
 from fer_bench.store import StoredCell
 from fer_bench.types import ThreatModel
 from reports.frames import Frames
-from reports.rates import Reading, readings, robust
+from reports.rates import Reading, readings, robust, tried
 
 _OF_CELL = ["model", "weights", "data", "n", "seed"]
 #: What a prediction is called that names no class of the model: a class of the data that the model lacks.
@@ -75,6 +75,28 @@ def curves(frames: Frames) -> pd.DataFrame:
     order = [*_OF_CELL, "attack", "norm", "eps"]
     ordered: pd.DataFrame = table.sort_values(order, kind="stable", ignore_index=True)
     return ordered
+
+
+def targeted(frames: Frames) -> pd.DataFrame:
+    """Success of targeted attacks: one row a reading, true class and class aimed at that occur together.
+
+    `tried` counts the images of the true class that were right before and are not of the class aimed at; `reached`
+    those of them that were turned into it within the budget. Columns: model, weights, data, n, seed, reading, truth,
+    target, tried, reached, success_rate, low, high (95 %, Wilson).
+    """
+    rows = []
+    for cell, reading, verdicts in _read(frames):
+        asked = verdicts[tried(verdicts)]
+        reached = ~robust(asked, reading.threat)
+        counts = reached.groupby([asked["truth"], asked["target"]]).agg(["sum", "count"])
+        for (truth, target), (hits, asks) in zip(counts.index, counts.to_numpy(), strict=True):
+            rate = metrics.wilson(int(hits), int(asks))
+            names = [cell.context.data_classes[int(truth)], _class(cell, int(target))]
+            numbers = [int(asks), int(hits), rate.value, rate.low, rate.high]
+            rows.append([*_of(cell), reading.name, *names, *numbers])
+    columns = [*_OF_CELL, "reading", "truth", "target", "tried", "reached", "success_rate", "low", "high"]
+    table: pd.DataFrame = pd.DataFrame(rows, columns=columns)
+    return table
 
 
 def named_verdicts(frames: Frames) -> pd.DataFrame:

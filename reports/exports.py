@@ -34,6 +34,7 @@ TABLES = {
     "confusion": Table("true class, clean and attacked prediction, with the number of images", breakdowns.confusion),
     "curves": Table("a model, attack and budget: the points of security curves", breakdowns.curves),
     "pairs": Table("a reading and two models: who withstood what the other did not, with McNemar's test", pairs.pairs),
+    "targeted": Table("a true class and the class that an attack aimed at: tried, reached", breakdowns.targeted),
     "transfer": Table("an attack's images made on one model and judged on another", transfer.transfer_frame),
     "va": Table("a cell of a regressor: agreement with the truth, clean and attacked", va.va_frame),
     "stages": Table("a stage of a suite: how many it attacked and how many fell there", stages.stage_frame),

@@ -12,7 +12,7 @@ from fer_bench.store import StoredCell
 from reports.boards import Board, Entry
 from reports.display import interval, percent, visible
 from reports.frames import Frames
-from reports.rates import finished, robust
+from reports.rates import finished, robust, tried
 from reports.transfer import Transfer, stronger_than_white_box, transfers
 
 
@@ -116,7 +116,7 @@ def _untargeted(cell: StoredCell) -> tuple[object, ...]:
 def _targets(frames: Frames, cells: list[StoredCell]) -> Matrix:
     first = cells[0]
     own = pd.concat([frames.by_cell[cell.id] for cell in cells])
-    asked = own[own["right"] & own["target"].notna() & (own["target"] != own["label"])]
+    asked = own[tried(own)]
     counts = asked.groupby(["label", "target"])["fooled"].agg(["sum", "count"])
     rates = {
         (int(truth), int(target)): (int(row["sum"]), int(row["count"])) for (truth, target), row in counts.iterrows()

@@ -31,15 +31,16 @@ class Reading:
         return f"{self.attack}@{format_eps(self.threat.eps, self.threat.norm)}"
 
 
-def readings(frames: Frames, also: Sequence[ThreatModel] = ()) -> list[Reading]:
+def readings(frames: Frames, also: Sequence[ThreatModel] = (), regressors: bool = False) -> list[Reading]:
     """Every robust accuracy that the finished cells give: by attack as it first appears, then norm and eps.
 
-    Transfer cells and cells of regressors have tables of their own (`reports.transfer`, `reports.va`).
+    Transfer cells and cells of regressors have tables of their own (`reports.transfer`, `reports.va`); with
+    `regressors` those of regressors are read instead, which are no accuracies.
     A minimum-norm cell is read at protocol v1's default budgets of its norm, at every budget of that norm that
     another cell spends, and at those of `also`. Settings or versions of an attack that share a label are told
     apart in `attack`.
     """
-    done = [cell for cell in finished(frames) if cell.id in frames.by_cell and _on_a_board(cell)]
+    done = [cell for cell in finished(frames) if cell.id in frames.by_cell and _on_a_board(cell, regressors)]
     labels = _labels(done)
     spent: dict[str, set[float]] = {}
     budgeted = [cell.cell.attack.threat for cell in done if not cell.cell.attack.minimum_norm]
@@ -54,8 +55,8 @@ def readings(frames: Frames, also: Sequence[ThreatModel] = ()) -> list[Reading]:
     return sorted(found, key=lambda r: (order[r.attack], *threat_order(r.threat)))
 
 
-def _on_a_board(cell: StoredCell) -> bool:
-    return not cell.cell.attack.source and not cell.cell.attack.loss
+def _on_a_board(cell: StoredCell, regressors: bool) -> bool:
+    return not cell.cell.attack.source and bool(cell.cell.attack.loss) == regressors
 
 
 def _budgets(attack: AttackSpec, spent: Mapping[str, set[float]]) -> Sequence[float]:
@@ -98,6 +99,12 @@ def robust(verdicts: pd.DataFrame, threat: ThreatModel) -> pd.Series:
     """For each verdict whether the sample is robust at `threat`: right before, not fooled within it."""
     within = verdicts["norm"].le(threat.eps + threat.tolerance)
     return verdicts["right"] & ~(verdicts["fooled"].astype(bool) & within)
+
+
+def tried(verdicts: pd.DataFrame) -> pd.Series:
+    """For each verdict whether a targeted attack went for it: right before, and not of the class aimed at already."""
+    aimed = verdicts["target"].notna() & (verdicts["target"] != verdicts["label"])
+    return verdicts["right"] & aimed
 
 
 def survives_eight_bit(verdicts: pd.DataFrame, threat: ThreatModel) -> pd.Series:

@@ -1,12 +1,13 @@
-"""Frames to what a gate compares: packed verdicts of every finished cell, and why the others have none."""
+"""Frames to what a gate compares: packed verdicts and predictions of finished cells, and why others have none."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from fer_bench.baselines import GuardedCell, Maker, Snapshot, Unmeasured, Verdicts, samples_digest
+from fer_bench.guarded import GuardedCell, Maker, Regressed, Snapshot, Unmeasured, Values, Verdicts, samples_digest
 from fer_bench.store import StoredCell
 from fer_bench.types import ThreatModel, digest
 from reports.frames import Frames
@@ -20,18 +21,19 @@ def snapshot(frames: Frames, budgets: Sequence[ThreatModel] = ()) -> Snapshot:
     are on no leaderboard, are read at their budget.
     """
     found: dict[int, list[Reading]] = {}
-    for reading in readings(frames, budgets):
+    for reading in (*readings(frames, budgets), *readings(frames, budgets, regressors=True)):
         found.setdefault(reading.cell, []).append(reading)
     for carried in finished(frames):
         spec = carried.cell.attack
-        if spec.source and not (spec.minimum_norm or spec.loss) and carried.id in frames.by_cell:
+        if spec.source and not spec.minimum_norm and carried.id in frames.by_cell:
             found[carried.id] = [Reading(carried.id, carried.context.attack_label, spec.threat)]
     guarded, unmeasured = [], []
     for number, cell in frames.stored.items():
-        if number in found and cell.context.task == "expression":
-            guarded.append(_guarded(cell, frames.by_cell[number], found[number]))
+        made = _guarded(cell, frames.by_cell[number], found[number]) if number in found else _reason(cell)
+        if isinstance(made, GuardedCell):
+            guarded.append(made)
         else:
-            unmeasured.append(Unmeasured(cell.cell, _reason(cell)))
+            unmeasured.append(Unmeasured(cell.cell, made))
     runs = dict.fromkeys(frames.stored[number].run_id for number in found)
     makers = [
         Maker(
@@ -45,16 +47,40 @@ def snapshot(frames: Frames, budgets: Sequence[ThreatModel] = ()) -> Snapshot:
     return Snapshot(tuple(guarded), tuple(unmeasured), tuple(dict.fromkeys(makers)))
 
 
-def _guarded(cell: StoredCell, verdicts: pd.DataFrame, own: Sequence[Reading]) -> GuardedCell:
-    columns = ["sample", "label", "clean_prediction", "fooled", "attacked_prediction"]
+#: What the digest of a cell's verdicts is over; of a regressor it is over the predictions besides.
+_TOLD = ["sample", "label", "clean_prediction", "fooled", "attacked_prediction"]
+_TRUE, _CLEAN, _ATTACKED = (
+    ["valence", "arousal"],
+    ["clean_valence", "clean_arousal"],
+    ["attacked_valence", "attacked_arousal"],
+)
+
+
+def _guarded(cell: StoredCell, verdicts: pd.DataFrame, own: Sequence[Reading]) -> GuardedCell | str:
+    """What a gate compares of a finished cell, or why there is nothing."""
+    attack = cell.cell.attack
+    counted = not attack.loss or attack.tolerance is not None
+    predicted = [*_CLEAN, *([] if counted else _ATTACKED)] if attack.loss else []
+    if not np.isfinite(verdicts[[*(_TRUE if attack.loss else []), *predicted]]).all(axis=None):
+        return "a truth or a prediction of it is no number"
     return GuardedCell(
         cell=cell.cell,
         label=own[0].attack,
         samples=samples_digest(verdicts["sample"]),
-        digest=digest([verdicts[name].tolist() for name in columns]),
-        clean=Verdicts.of(verdicts["right"]),
-        robust=tuple((reading.threat, Verdicts.of(robust(verdicts, reading.threat))) for reading in own),
+        digest=digest([verdicts[name].tolist() for name in (*_TOLD, *predicted)]),
+        clean=Verdicts.of(verdicts["right"]) if counted else None,
+        robust=tuple((r.threat, Verdicts.of(robust(verdicts, r.threat))) for r in own) if counted else (),
+        regressed=_regressed(verdicts, attacked=not counted) if attack.loss else None,
     )
+
+
+def _regressed(verdicts: pd.DataFrame, attacked: bool) -> Regressed:
+    truth, clean = _values(verdicts, _TRUE), _values(verdicts, _CLEAN)
+    return Regressed(truth, clean, _values(verdicts, _ATTACKED) if attacked else None)
+
+
+def _values(verdicts: pd.DataFrame, columns: list[str]) -> Values:
+    return Values.of(verdicts[columns].to_numpy(np.float64))
 
 
 def _reason(cell: StoredCell) -> str:
@@ -64,4 +90,4 @@ def _reason(cell: StoredCell) -> str:
         return f"it is unfinished: {cell.judged} of {cell.cell.n} images judged"
     if cell.cell.attack.source and cell.cell.attack.minimum_norm:
         return "transfer cells of minimum-norm attacks are not gated"
-    return "valence-arousal cells are not gated yet" if cell.context.task == "va" else "it holds no verdicts"
+    return "it holds no verdicts"

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from handmade import CONTEXT, NEVER, WRONG, Made, cw, make, pgd
-from kinds import regressor_cell, suite_cell, transfer_cells
+from kinds import regressor_cell, suite_cell, targeted_cell, transfer_cells
 
 import fer_bench
 from fer_bench.cli import main
@@ -74,6 +74,37 @@ def test_a_class_that_the_model_lacks_is_named_so(tmp_path):
     assert table["clean"].tolist() == ["angry", breakdowns.UNKNOWN]
 
 
+def test_targets_are_counted_by_true_class_and_class_aimed_at_without_those_that_were_not_tried(tmp_path):
+    """Of class 0 two were aimed at 3 (one reached) and one at 4; wrong images and those of class 3 are left out."""
+    targeted_cell(tmp_path)
+    table = TABLES["targeted"].build(fer_bench.load(tmp_path))
+    assert list(table.columns)[5:] == ["reading", "truth", "target", "tried", "reached", "success_rate", "low", "high"]
+
+    def counts(reading):
+        own = table[table["reading"] == reading].set_index(["truth", "target"])
+        return {pair: (row["tried"], row["reached"]) for pair, row in own.iterrows()}
+
+    assert counts("pgd(random)@8/255") == {
+        ("angry", "happy"): (2, 1),
+        ("angry", "sad"): (1, 1),
+        ("disgust", "happy"): (2, 2),
+        ("disgust", "sad"): (1, 0),
+    }
+    assert counts("cw(random)@2/255") == {  # 0.0078: nothing was reached so near
+        ("angry", "happy"): (2, 0),
+        ("angry", "sad"): (1, 0),
+        ("disgust", "happy"): (2, 0),
+        ("disgust", "sad"): (1, 0),
+    }
+    first = table.iloc[0]
+    rate = wilson(1, 2)
+    assert (first["success_rate"], first["low"], first["high"]) == (0.5, rate.low, rate.high)
+
+
+def test_cells_without_a_target_have_no_row_among_the_targeted(tmp_path):
+    assert TABLES["targeted"].build(fer_bench.load(store(tmp_path))).empty
+
+
 def test_a_curve_falls_from_the_clean_accuracy_through_the_budgets(tmp_path):
     table = breakdowns.curves(fer_bench.load(store(tmp_path)))
     points = {
@@ -100,6 +131,7 @@ def test_verdicts_carry_the_names_of_classes_and_of_their_cell(tmp_path):
 @pytest.mark.parametrize("name", TABLES)
 def test_csv_parquet_and_json_hold_the_same_numbers_exactly(tmp_path, name):
     stores = {"transfer": transfer_cells, "stages": suite_cell, "va": regressor_cell, "pairs": two_models}
+    stores["targeted"] = targeted_cell
     stores.get(name, store)(tmp_path)
     for suffix in (".csv", ".parquet", ".json"):
         fer_bench.export(tmp_path, tmp_path / f"t{suffix}", name)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from handmade import CONTEXT, NEVER, WRONG, Made, cw, make, outcomes, pgd
+from handmade import NEVER, WRONG, Made, cw, make, outcomes, pgd
 
 import fer_bench
 from fer_bench.errors import StoreError, UsageError
-from fer_bench.gate import Check, Rule
+from fer_bench.judgement import Check, Rule
 from fer_bench.types import AttackSpec
 
 N = 200
@@ -280,7 +279,7 @@ def edited(file: Path, *path: str | int, to: object) -> Path:
 @pytest.mark.parametrize(
     ("path", "value", "reason"),
     [
-        (("schema",), 2, "has schema 2, and this fer_bench reads up to 1; update fer_bench"),
+        (("schema",), 3, "has schema 3, and this fer_bench reads up to 2; update fer_bench"),
         (("schema",), "1", "is no baseline that can be used"),
         (("cells", 0, "robust", 0, "right"), 120, "says 120 right where its verdicts say 121"),
         (("cells", 0, "clean", "bits"), "AAAA", "does not hold 200 verdicts"),
@@ -317,16 +316,6 @@ def test_nothing_finished_is_no_baseline(tmp_path):
     with pytest.raises(StoreError, match="it failed: weights lost"):
         fer_bench.baseline(tmp_path / "failed", tmp_path / "b.json")
     assert not (tmp_path / "b.json").exists()
-
-
-def test_a_valence_arousal_cell_is_left_out_and_said(tmp_path):
-    va = dataclasses.replace(CONTEXT, task="va")
-    make(tmp_path / "old", Made(outcomes()), Made(outcomes(), model="va", context=va))
-    made = fer_bench.baseline(tmp_path / "old", tmp_path / "b.json")
-    assert [cell.cell.model for cell in made.cells] == ["toy"]
-    assert [(row.cell.model, row.reason) for row in made.unmeasured] == [
-        ("va", "valence-arousal cells are not gated yet")
-    ]
 
 
 # --------------------------------------------------------------------------------------------------------- compare

@@ -21,7 +21,7 @@ from torch import nn
 
 import fer_bench
 from fer_bench import api, baselines
-from fer_bench.gate import Rule
+from fer_bench.judgement import Rule
 from fer_bench.types import ModelCard
 from models_zoo import MODELS
 from reports.gate import as_text

@@ -13,9 +13,9 @@ from handmade import NEVER, WRONG, Made, make, outcomes, pgd
 
 import fer_bench
 from fer_bench.cli import main
-from fer_bench.gate import Rule
+from fer_bench.judgement import Rule
 from reports import gate
-from reports.gate import points
+from reports.gate_words import points
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -59,14 +59,26 @@ def test_a_check_that_fails_says_what_and_exits_1():
     table = done.stdout.partition("The gate")[0].splitlines()
     rows = {" ".join(line.split()[:2]): line.split()[2:] for line in table}
     # 40 of 200 fell: p = 4 / 2^40; the clean accuracy did not change.
-    assert rows["toy pgd@8/255"] == ["toys", "200", "60.0", "40.0", "-20.0", "40", "0", "<0.001", "FELL"]
+    assert rows["toy pgd@8/255"] == [
+        "robust",
+        "accuracy",
+        "toys",
+        "200",
+        "60.0",
+        "40.0",
+        "-20.0",
+        "40",
+        "0",
+        "<0.001",
+        "FELL",
+    ]
     assert rows["risen pgd@8/255"][-1] == "rose"
     assert rows["toy clean"][-2:] == ["1", "held"]
-    assert " ".join(rows["lost pgd@8/255"]) == "the results hold nothing of this model FAILS"
+    assert " ".join(rows["lost pgd@8/255"]) == "robust accuracy the results hold nothing of this model FAILS"
     text = " ".join(done.stdout.split())
     for told in (
         "The gate FAILS: 4 accuracies compared, 1 fell, 1 rose, 2 not comparable.",
-        "toy pgd@8/255 fell: 60.0 to 40.0 % (-20.0 points; 40 images fell, 0 rose; p <0.001).",
+        "toy pgd@8/255, robust accuracy, fell: 60.0 to 40.0 % (-20.0 points; 40 images fell, 0 rose; p <0.001).",
         "points or more is caught with a probability of 95 % at n = 200 (4 comparisons, tolerance 1 points, alpha 0.01",
         "New weights: toy.",
         "Not in the baseline, so not guarded: new pgd@8/255.",
@@ -135,12 +147,12 @@ def test_junit_counts_and_names_every_row():
     suite = ElementTree.parse("junit.xml").getroot()
     cases = {(case.get("classname"), case.get("name")): [child.tag for child in case] for case in suite}
     assert cases == {
-        ("ferbench.toys.toy", "clean"): [],
-        ("ferbench.toys.toy", "pgd@8/255"): ["failure"],
-        ("ferbench.toys.risen", "clean"): [],
-        ("ferbench.toys.risen", "pgd@8/255"): [],
-        ("ferbench.toys.lost", "clean"): ["skipped"],
-        ("ferbench.toys.lost", "pgd@8/255"): ["skipped"],
+        ("ferbench.toys.toy", "clean, clean accuracy"): [],
+        ("ferbench.toys.toy", "pgd@8/255, robust accuracy"): ["failure"],
+        ("ferbench.toys.risen", "clean, clean accuracy"): [],
+        ("ferbench.toys.risen", "pgd@8/255, robust accuracy"): [],
+        ("ferbench.toys.lost", "clean, clean accuracy"): ["skipped"],
+        ("ferbench.toys.lost", "pgd@8/255, robust accuracy"): ["skipped"],
     }
     assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
         "tests": "6",
@@ -165,7 +177,7 @@ def test_hostile_names_break_no_form(name):
     assert [len(case) for case in suite] == [0, 1, 1, 1]
     markdown = gate.as_markdown(check)
     tables = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert [len(re.findall(r"(?<!\\)\|", line)) for line in tables] == [12] * 4 + [5] * 4
+    assert [len(re.findall(r"(?<!\\)\|", line)) for line in tables] == [13] * 4 + [6] * 4
     assert not re.search(r"(?<!\\)(<|\]\()", markdown)  # neither a tag nor a link
     for text in (markdown, gate.as_text(check), gate.as_junit(check)):
         assert not set(text) & {"\x1b", "\u202e"}
@@ -175,7 +187,7 @@ def test_compare_speaks_of_a_and_b_and_fails_nothing():
     fallen()
     done = ferbench("compare", "baseline.json", "new", "--markdown", "compare.md", "--json", "compare.json")
     assert done.exit_code == 0, done.exception
-    assert done.stdout.split("\n")[0].split()[:7] == ["model", "reading", "data", "n", "A", "B", "points"]
+    assert done.stdout.split("\n")[0].split()[:8] == ["model", "reading", "measure", "data", "n", "A", "B", "points"]
     assert "From A to B: 4 accuracies compared, 1 fell, 1 rose, 2 not comparable." in done.stdout
     assert "alpha 0.05" in done.stdout
     assert "Only in B: new pgd@8/255." in done.stdout
@@ -206,7 +218,7 @@ def test_equal_outcomes_with_other_predictions_are_told():
     digest = json.loads(text)["cells"][0]["verdicts"]
     Path("baseline.json").write_text(text.replace(digest, "0" * 64))
     said = gate.as_text(fer_bench.check("old", "baseline.json", Rule(exact=True)))
-    assert "toy pgd@8/255 differs: as many images are right, the predictions are others." in said
+    assert "toy pgd@8/255, robust accuracy, differs: as many images are right, the predictions are others." in said
     assert "1 differ, 0 not comparable" in said
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import binomtest, bootstrap, norm
 
-from fer_bench.bootstrap import concordance, fall_in_ccc, rise_in_rmse, root_mean_square
+from fer_bench.bootstrap import changes, concordance, draws_for, root_mean_square, smallest_p
 from fer_bench.regression import can_fail, exceeds, holm, mcnemar, power, smallest_detectable_drop
 
 # ----------------------------------------------------------------------------------------------------------- McNemar
@@ -116,14 +116,18 @@ def lin(truth: np.ndarray, prediction: np.ndarray) -> float:
     return float(2 * correlation * truth.std() * prediction.std() / spread)
 
 
+def column(numbers: np.ndarray) -> np.ndarray:
+    return numbers[:, None]
+
+
 def test_the_measures_of_a_weighted_sample_are_those_of_the_resample():
     """Integer weights are repetitions."""
     truth, prediction, _ = values(30, 1)
     counts = np.random.default_rng(2).multinomial(30, np.full(30, 1 / 30), size=4)
-    for row, ccc, rmse in zip(
+    for row, [ccc], [rmse] in zip(
         counts,
-        concordance(counts / 30, truth, prediction),
-        root_mean_square(counts / 30, truth, prediction),
+        concordance(counts / 30, column(truth), column(prediction)),
+        root_mean_square(counts / 30, column(truth), column(prediction)),
         strict=True,
     ):
         drawn_truth, drawn = np.repeat(truth, row), np.repeat(prediction, row)
@@ -133,47 +137,77 @@ def test_the_measures_of_a_weighted_sample_are_those_of_the_resample():
 
 def test_ccc_of_a_perfect_a_mirrored_and_a_constant_prediction():
     weights, truth = np.full((1, 4), 0.25), np.array([-1.0, 0.5, 1.0, -0.5])
-    assert concordance(weights, truth, truth)[0] == pytest.approx(1)
-    assert concordance(weights, truth, -truth)[0] == pytest.approx(-1)
-    assert concordance(weights, truth * 0 + 0.3, truth * 0 + 0.3)[0] == 0
+    predicted = np.stack([truth, -truth], 1)
+    assert concordance(weights, np.stack([truth, truth], 1), predicted)[0] == pytest.approx([1, -1])
+    assert concordance(weights, column(truth * 0 + 0.3), column(truth * 0 + 0.3))[0] == 0
 
 
 def test_the_interval_is_that_of_scipys_paired_bootstrap():
     truth, before, after = values(120, 3)
 
     def change(t: np.ndarray, b: np.ndarray, a: np.ndarray) -> float:
-        return lin(t, b) - lin(t, a)
+        return lin(t, a) - lin(t, b)
 
     expected = bootstrap(
         (truth, before, after), change, paired=True, vectorized=False, n_resamples=2000, method="percentile", rng=4
     )
-    found = fall_in_ccc(truth, before, after)
-    assert found.value == pytest.approx(change(truth, before, after))
+    [found] = changes(column(truth), column(before), column(after))
+    assert (found.ccc.before, found.ccc.after) == pytest.approx((lin(truth, before), lin(truth, after)))
     room = 0.2 * expected.standard_error  # a quantile of 2,000 draws is known to 0.06 of it
-    assert found.low == pytest.approx(expected.confidence_interval.low, abs=room)
-    assert found.high == pytest.approx(expected.confidence_interval.high, abs=room)
-    assert found.p == pytest.approx(1 / 10_001)
+    assert found.ccc.low == pytest.approx(expected.confidence_interval.low, abs=room)
+    assert found.ccc.high == pytest.approx(expected.confidence_interval.high, abs=room)
+    assert (found.ccc.p_worse, found.ccc.p_better) == pytest.approx((1 / 10_001, 1))
+
+
+def test_p_is_that_of_the_normal_law_where_the_error_has_one():
+    """A mean square error is a mean. Where it rose by one standard error, p is the normal law's tail beyond 1."""
+    step = np.random.default_rng(0).normal(size=4000)
+    moved = (step - step.mean()) / step.std() + 1 / math.sqrt(4000)
+    truth, before, after = np.zeros(4000), np.ones(4000), np.sqrt(1 + 0.1 * moved)
+    [found] = changes(column(truth), column(before), column(after))
+    assert found.rmse.p_worse == pytest.approx(norm.sf(1), abs=0.015)  # 10,000 draws know it to 0.004
+    assert found.rmse.p_worse + found.rmse.p_better == pytest.approx(1, abs=1e-3)
 
 
 def test_rmse_that_grows_by_a_factor_does_so_in_every_resample():
     """after - truth = 3 (before - truth): the change is twice the RMSE, resample by resample, and never 0."""
-    truth, before, _ = values(50, 5)
-    found = rise_in_rmse(truth, before, truth + 3 * (before - truth), draws=999)
-    doubled = rise_in_rmse(truth, truth, truth + 2 * (before - truth), draws=999)
-    assert (found.value, found.low, found.high) == pytest.approx((doubled.value, doubled.low, doubled.high))
-    assert found.p == 1 / 1000
+    truth, before, _ = map(column, values(50, 5))
+    [found] = changes(truth, before, truth + 3 * (before - truth), draws=999)
+    [doubled] = changes(truth, truth, truth + 2 * (before - truth), draws=999)
+    assert (found.rmse.low, found.rmse.high) == pytest.approx((doubled.rmse.low, doubled.rmse.high))
+    assert found.rmse.after == pytest.approx(3 * found.rmse.before)
+    assert (found.rmse.p_worse, found.rmse.p_better) == (1 / 1000, 1)
 
 
-def test_an_improvement_and_no_change_are_no_fall_and_the_seed_decides_the_draws():
-    truth, before, after = values(80, 6)
-    assert fall_in_ccc(truth, before, before, draws=500).p == 1
-    better = fall_in_ccc(truth, after, before, draws=500)
-    assert better.value < 0
-    assert better.p == 1
-    assert fall_in_ccc(truth, before, after, seed=1, draws=500) == fall_in_ccc(truth, before, after, seed=1, draws=500)
-    assert fall_in_ccc(truth, before, after, seed=1, draws=500) != fall_in_ccc(truth, before, after, seed=2, draws=500)
+def test_columns_are_changes_of_their_own_and_the_seed_decides_the_draws():
+    truth, before, after = map(column, values(80, 6))
+    [alone] = changes(truth, before, after, draws=500)
+    first, second, third = changes(
+        np.hstack([truth] * 3), np.hstack([before, before, after]), np.hstack([after, before, before]), draws=500
+    )
+    assert (first.ccc.low, first.rmse.p_worse) == pytest.approx((alone.ccc.low, alone.rmse.p_worse))
+    assert (second.ccc.p_worse, second.ccc.p_better, second.rmse.p_worse, second.rmse.p_better) == (1, 1, 1, 1)
+    assert (third.ccc.p_worse, third.ccc.p_better) == (first.ccc.p_better, first.ccc.p_worse) == (1, 1 / 501)
+    assert changes(truth, before, after, seed=1, draws=500) == changes(truth, before, after, seed=1, draws=500)
+    assert changes(truth, before, after, seed=1, draws=500) != changes(truth, before, after, seed=2, draws=500)
 
 
-def test_unequal_lengths_are_refused():
-    with pytest.raises(ValueError, match="paired"):
-        fall_in_ccc(np.zeros(3), np.zeros(3), np.zeros(2))
+def test_few_samples_prove_little_however_alike_their_resamples_are():
+    """Five samples that all got worse: by chance that is so one time in 32."""
+    truth = column(np.linspace(-1, 1, 5))
+    [found] = changes(truth, truth, truth + 0.5, draws=500)
+    assert found.rmse.p_worse == smallest_p(5, 500) == 1 / 32
+    assert smallest_p(50, 500) == 1 / 501
+
+
+def test_there_are_so_many_resamples_that_holms_hardest_level_can_be_passed():
+    assert draws_for(4, 0.01) == 10_000
+    assert draws_for(200, 0.01) == 100_000
+    assert 200 * 5 / (draws_for(200, 0.01) + 1) < 0.01
+    assert draws_for(4, 1e-9) == 1_000_000
+
+
+def test_unequal_lengths_and_no_sample_are_refused():
+    for rows in (2, 0):
+        with pytest.raises(ValueError, match="paired"):
+            changes(np.zeros((rows, 1)), np.zeros((rows, 1)), np.zeros((3 * (rows > 0), 1)))

@@ -256,9 +256,8 @@ def remade(wanted: Sequence[Wanted], *, device: str = "auto", weights: Iterable[
     for pair in weights:
         name = pair.partition("=")[0].strip()
         if name not in given:
-            raise UsageError(
-                f"--weights {pair}: no model of this gallery is called '{name}'; it has {', '.join(given)}."
-            )
+            known = ", ".join(given) or "none"
+            raise UsageError(f"--weights {pair}: no model of this gallery is called '{name}'; it has {known}.")
         given[name].append(pair)
     # One set at a time is held; the cells come data set by data set.
     opened = functools.lru_cache(maxsize=1)(open_data)

@@ -22,6 +22,10 @@ from reports.pictures import magnification, magnified, uri
 
 #: What stands in place of a gallery without anything in it.
 NOTHING_SHOWN = "nothing to show: no classifier was attacked to the end at a budget that a leaderboard reports."
+_WITHHELD = (
+    "its images are not known to be free to pass on, so this page has none of them; --embed-restricted puts them in, "
+    "for your own use."
+)
 #: Density that is shown darkest.
 _DARKEST = 4.0
 
@@ -92,7 +96,7 @@ class Hall:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The whole section. `pictured`: whether the page holds any picture."""
+    """The whole section."""
 
     halls: tuple[Hall, ...]
 
@@ -130,10 +134,7 @@ def _hall(hung: Hung, board: Board, threat: str, own: Sequence[tuple[str, Choice
     return Hall(
         title=title,
         threat=threat,
-        withheld=""
-        if pictured
-        else f"{title}: its images are not known to be free to pass on, so this page has none "
-        "of them; --embed-restricted puts them in, for your own use.",
+        withheld="" if pictured else f"{title}: {_WITHHELD}",
         walls=tuple(_wall(hung, name, choice, room, pictured) for name, choice, room in own),
         energies=_energies(measured),
         notes=tuple(dict.fromkeys(note for name, it in measured for note in _notes(name, it))),
@@ -142,20 +143,18 @@ def _hall(hung: Hung, board: Board, threat: str, own: Sequence[tuple[str, Choice
 
 def _wall(hung: Hung, name: str, choice: Choice, room: Room, pictured: bool) -> Wall:
     cell = choice.wanted.cell
-    shown = room.remade[: hung.count]
-    factor = magnification([again.adversarial - again.clean for again in shown])
     problem = visible(room.problem)
     if not choice.wanted.verdicts:
         problem = "no image that was right before fell."
     return Wall(
         name=name,
         attack=visible(choice.reading.name),
-        exhibits=tuple(_exhibit(cell, again, factor, pictured) for again in shown),
+        exhibits=tuple(_exhibit(cell, again, pictured) for again in room.remade[: hung.count]),
         problem=problem,
     )
 
 
-def _exhibit(cell: StoredCell, again: Remade, factor: float, pictured: bool) -> Exhibit:
+def _exhibit(cell: StoredCell, again: Remade, pictured: bool) -> Exhibit:
     now = again.now
     truth, before, after = (_word(cell, i) for i in (now.label, now.clean_prediction, now.attacked_prediction))
     return Exhibit(
@@ -165,18 +164,23 @@ def _exhibit(cell: StoredCell, again: Remade, factor: float, pictured: bool) -> 
         before=before,
         after=after,
         size=_size(cell, now.norm) if now.fooled else "it stood",
-        pictures=_pictures(again, before, after, factor) if pictured else (),
+        pictures=_pictures(again, before, after) if pictured else (),
         differs=visible("; ".join(again.differences)),
     )
 
 
-def _pictures(again: Remade, before: str, after: str, factor: float) -> tuple[Picture, ...]:
+def _pictures(again: Remade, before: str, after: str) -> tuple[Picture, ...]:
+    delta = again.adversarial - again.clean
+    factor = magnification(delta)
     times = f"{factor:g}"
-    delta = magnified(again.adversarial - again.clean, factor)
     return (
         Picture("clean", f"A face without attack, predicted {before}", uri(again.clean)),
         Picture("attacked", f"The same face under attack, predicted {after}", uri(again.adversarial)),
-        Picture(f"difference \u00d7 {times}", f"Their difference, magnified {times} times, around grey", uri(delta)),
+        Picture(
+            f"difference \u00d7 {times}",
+            f"Their difference, magnified {times} times, around grey",
+            uri(magnified(delta, factor)),
+        ),
     )
 
 
@@ -209,7 +213,7 @@ def _squares(name: str, energy: Energy | None, parts: Sequence[str]) -> tuple[Sq
     return tuple(
         Square(
             text=f"{percent(min(share, 1.0))} %",
-            tip=f"{name}, {part}: {percent(share)} % of the energy, on {percent(area)} % of the places",
+            tip=f"{name}, {part}: {percent(min(share, 1.0))} % of the energy, on {percent(area)} % of the places",
             shade=f"{100 * min((density or 0) / _DARKEST, 1):.0f}",
             sort=repr(share),
             flag="no area" if density is None else f"density {decimal(density)}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -26,12 +25,12 @@ def uri(pixels: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
-def magnification(deltas: Sequence[np.ndarray]) -> float:
-    """The factor that brings the largest of some differences to half the range, rounded down to two digits; 1 for none.
+def magnification(delta: np.ndarray) -> float:
+    """The factor that brings a difference's largest value to half the range, rounded down to two digits; 1 for zero.
 
     Two digits, so that the number that is told is the number that was used.
     """
-    largest = max((float(np.abs(delta).max()) for delta in deltas), default=0.0)
+    largest = float(np.abs(delta).max())
     if not largest:
         return 1.0
     factor = 0.5 / largest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,18 +13,20 @@ from attacks import ATTACKS, SUITES, choose_attacks
 from attacks.choose import attack_again, check
 from attacks.regression import for_task
 from attacks.suites import suite_of
-from fer_bench import fetch, model_check, provenance, recreate
+from fer_bench import fetch, gallery, model_check, provenance, recreate
 from fer_bench.benchmark import Entrant, Plan, Rerun, Summary, run_matrix
 from fer_bench.data import DATASETS, open_data, parse_source, survey_data
 from fer_bench.engines.local import choose_device
 from fer_bench.errors import UsageError
 from fer_bench.examination import Examined
+from fer_bench.gallery import Opened, Room, Wanted
 from fer_bench.recreate import Replay
-from fer_bench.store import ResultStore
+from fer_bench.store import ResultStore, StoredCell
 from fer_bench.transfer import run_transfer
 from fer_bench.types import EvalSet, ModelCard
 from models_zoo import MODELS, shelf
 from models_zoo.choose import bring, choose_models, every_model, find_model, left_out, weights
+from models_zoo.defences import split_defences
 from models_zoo.loading import identity, open_model
 from models_zoo.loading import load as load_model
 from reports import leaderboard, listing, replays, sheet, tables
@@ -53,6 +56,7 @@ __all__ = [
     "load",
     "open_data",
     "parse_source",
+    "remade",
     "replay",
     "run",
     "run_cells",
@@ -228,9 +232,7 @@ def replay(
     with ResultStore(folder, create=False) as store:
         found = recreate.find_cell(store, cell)
         stored = recreate.find_verdict(store, found, sample)
-    context = found.context
-    card = find_model(context.model_source or found.cell.model, context.model_classes, context.input)
-    (card,) = bring([card], weights)
+    card = _card_again(found, weights)
     return recreate.recreate(
         found,
         stored,
@@ -242,6 +244,38 @@ def replay(
         Path(out) if out is not None else folder / "replay",
         _source(found.cell.attack.source),
     )
+
+
+def remade(wanted: Sequence[Wanted], *, device: str = "auto", weights: Iterable[str] = ()) -> tuple[Room, ...]:
+    """Makes stored verdicts of many cells again, from what the cells say alone; one room a cell.
+
+    `weights`: NAME=FILE for models whose weights were brought. A cell whose model or data is gone has that as its
+    room's problem. Raises UsageError for weights that no wanted cell's model takes.
+    """
+    given: dict[str, list[str]] = {split_defences(one.cell.cell.model)[0]: [] for one in wanted}
+    for pair in weights:
+        name = pair.partition("=")[0].strip()
+        if name not in given:
+            known = ", ".join(given) or "none"
+            raise UsageError(f"--weights {pair}: no model of this gallery is called '{name}'; it has {known}.")
+        given[name].append(pair)
+    # One set at a time is held; the cells come data set by data set.
+    opened = functools.lru_cache(maxsize=1)(open_data)
+
+    def again(found: StoredCell) -> Opened:
+        card = _card_again(found, given[split_defences(found.cell.model)[0]])
+        data = opened(found.context.data_source, found.cell.n)
+        return Opened(load_model(card), identity(card), attack_again(found.cell.attack), data)
+
+    return gallery.rooms(wanted, again, choose_device(device))
+
+
+def _card_again(found: StoredCell, weights: Iterable[str]) -> ModelCard:
+    """The card of a stored cell's model, as it is now."""
+    context = found.context
+    card = find_model(context.model_source or found.cell.model, context.model_classes, context.input)
+    (card,) = bring([card], weights)
+    return card
 
 
 def _source(name: str) -> recreate.Source | None:

@@ -18,6 +18,8 @@ _OUT = click.option(
     "--out", default="results", show_default=True, type=click.Path(path_type=Path), help="Results folder."
 )
 
+_GALLERY_SAMPLES = 4
+
 
 class _Group(click.Group):
     """Shows a FerBenchError as one line and exits 2; Ctrl-C says what is kept and exits 130."""
@@ -141,11 +143,38 @@ def run(models: str, attacks: str, data: str, out: Path, **options: Any) -> None
     help="The page; a name in .md gives Markdown.  [default: report.html in the first folder]",
 )
 @click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
-def report(results: tuple[Path, ...], output: Path | None, opened: bool) -> None:
+@click.option("--gallery", is_flag=True, help="Show attacked images, and where on the face attacks go; attacks again.")
+@click.option(
+    "--gallery-samples", "count", type=click.IntRange(min=1), metavar="N", help="Images of each model.  [default: 4]"
+)
+@click.option(
+    "--embed-restricted",
+    is_flag=True,
+    help="Put images into the page that are not known to be free to pass on, for your own use.",
+)
+@WEIGHTS
+def report(
+    results: tuple[Path, ...],
+    output: Path | None,
+    opened: bool,
+    gallery: bool,
+    count: int | None,
+    embed_restricted: bool,
+    weights: tuple[str, ...],
+) -> None:
     """Write the report of results folders (default: results), as HTML or Markdown. Several become one page."""
     from fer_bench import readout
 
-    page = readout.report(results or ["results"], output)
+    if not gallery and (count is not None or embed_restricted or weights):
+        raise click.UsageError("--gallery-samples, --embed-restricted and --weights are for --gallery; add it.")
+    page = readout.report(
+        results or ["results"],
+        output,
+        gallery=(count or _GALLERY_SAMPLES) if gallery else None,
+        embed_restricted=embed_restricted,
+        weights=weights,
+        tell=lambda line: click.echo(f"gallery: {line}", err=True),
+    )
     click.echo(f"Report: {page}")
     if opened:
         import webbrowser

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from fer_bench import api, baselines, gate
@@ -13,7 +13,13 @@ from fer_bench.judgement import Check, Rule
 from fer_bench.types import ThreatModel
 from reports import exports, files, leaderboard
 from reports import gate as rendered
+from reports.boards import boards
+from reports.exhibits import choose
+from reports.frames import Frames
+from reports.gallery import Gallery, Hung
+from reports.gallery import gallery as drawn
 from reports.merged import merged
+from reports.rows import board_table
 from reports.snapshots import snapshot
 
 __all__ = ["Check", "Rule", "baseline", "check", "compare", "export", "exports", "rendered", "report", "write"]
@@ -31,19 +37,52 @@ def export(results: str | Path, output: str | Path, table: str = "leaderboard") 
     return path
 
 
-def report(results: str | Path | Sequence[str | Path] = "results", output: str | Path | None = None) -> Path:
+def report(
+    results: str | Path | Sequence[str | Path] = "results",
+    output: str | Path | None = None,
+    *,
+    gallery: int | None = None,
+    embed_restricted: bool = False,
+    weights: Iterable[str] = (),
+    tell: Callable[[str], None] = lambda line: None,
+) -> Path:
     """Writes the report of a results folder, or of several as one, and returns its path.
 
     `output` is report.html in the first folder where not given; a name that ends in .md gives Markdown. A cell that
-    several folders hold is taken from the first that finished it. Raises FerBenchError where a folder cannot be read.
+    several folders hold is taken from the first that finished it.
+
+    `gallery`: how many attacked images of each model the page shows, beside where the energy of their perturbations
+    goes; they are made again, which runs models. Pictures of data sets that may not be passed on are left out unless
+    `embed_restricted`. `weights`: NAME=FILE of models whose weights were brought. `tell` is called with a line for
+    whatever cannot be shown, which the page says too.
+
+    Raises FerBenchError where a folder cannot be read, or where Markdown is to have a gallery.
     """
     folders = [Path(results)] if isinstance(results, str | Path) else [Path(folder) for folder in results]
     if not folders:
         raise UsageError("no results folder was given; name one or more.")
     page = Path(output) if output is not None else folders[0] / api.REPORT_NAME
-    write_page = leaderboard.write_markdown if page.suffix == ".md" else leaderboard.write_html
-    write_page(merged([api.load(folder) for folder in folders]), page)
+    frames = merged([api.load(folder) for folder in folders])
+    if gallery is None:
+        write_page = leaderboard.write_markdown if page.suffix == ".md" else leaderboard.write_html
+        write_page(frames, page)
+        return page
+    if page.suffix == ".md":
+        raise UsageError(f"a gallery is for the HTML page, and {page.name} is Markdown; leave --gallery out.")
+    hung = _hung(frames, gallery, embed_restricted, weights)
+    leaderboard.write_html(frames, page, hung)
+    for line in hung.lacks:
+        tell(line)
     return page
+
+
+def _hung(frames: Frames, count: int, embed_restricted: bool, weights: Iterable[str]) -> Gallery:
+    """The gallery of results, its images made again."""
+    ranked = boards(frames)
+    choices = choose(frames, ranked, count)
+    rooms = api.remade([choice.wanted for choice in choices], weights=weights)
+    names = [board_table(board).full_names for board in ranked]
+    return drawn(Hung(choices, rooms, count, embed_restricted), ranked, names)
 
 
 def baseline(results: str | Path, output: str | Path = "baseline.json") -> Snapshot:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch import nn
 from fer_bench import landmarks
 from fer_bench.attack import Attack, by_proposals
 from fer_bench.engines.job import cell_job
-from fer_bench.engines.local import run_sample, strongest_images
+from fer_bench.engines.local import run_samples, strongest_images
 from fer_bench.errors import StoreError, UsageError
 from fer_bench.labels import NO_CLASSES, match
 from fer_bench.outcomes import Verdict
@@ -36,6 +37,20 @@ class Source:
     model: nn.Module
     classes: tuple[str, ...]
     digest: str
+
+
+@dataclass(frozen=True)
+class Remade:
+    """A verdict and its image made again: what was stored, what came out now, and what differs.
+
+    `clean`, `adversarial`: float32 `(channels, height, width)` in [0, 1]; equal where the attack failed.
+    """
+
+    stored: Verdict
+    now: Verdict
+    differences: tuple[str, ...]
+    clean: np.ndarray
+    adversarial: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -108,20 +123,50 @@ def recreate(
     folder: Path,
     source: Source | None = None,
 ) -> Replay:
-    """Attacks the one sample again, with the stored settings and seed, and compares.
+    """Attacks one sample again, compares, and writes its pictures; see `remake`.
+
+    Raises StoreError also where the pictures cannot be written.
+    """
+    (again,) = remake(cell, [stored], model, model_digest, attack, data, device, source)
+    stem = folder / f"{cell.key}-{stored.sample[:12].replace('#', '_')}"
+    picture, tensors = stem.with_suffix(".png"), stem.with_suffix(".npz")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _triptych(again.clean, again.adversarial).save(picture)
+        np.savez(tensors, clean=again.clean, adversarial=again.adversarial)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be written ({os.strerror(error.errno or 0)}); choose another --out."
+        ) from error
+    return Replay(cell, stored, again.now, again.differences, picture, tensors)
+
+
+def remake(
+    cell: StoredCell,
+    wanted: Sequence[Verdict],
+    model: nn.Module,
+    model_digest: str,
+    attack: Attack,
+    data: EvalSet,
+    device: torch.device,
+    source: Source | None = None,
+) -> tuple[Remade, ...]:
+    """Attacks the samples of the stored verdicts `wanted` again, with the stored settings and seed, and compares.
 
     `attack`: the attack of the stored settings as this version of the program has it. `data` is the whole set, in which
-    the sample is looked up by the digest of its pixels. `source`: of a transfer cell the model that its images are made
-    on. Raises StoreError where the sample is not there, or where the pictures cannot be written.
+    samples are looked up by the digest of their pixels. `source`: of a transfer cell the model that its images are made
+    on. Raises StoreError where a sample is not there.
     """
-    if stored.sample not in data.ids:
-        raise StoreError(
-            f"sample {stored.sample[:12]} is not in {data.source} ({len(data)} images); the data changed since: give "
-            "the right one with --data."
-        )
-    at = data.ids.index(stored.sample)
+    place = {name: at for at, name in enumerate(data.ids)}
+    for stored in wanted:
+        if stored.sample not in place:
+            raise StoreError(
+                f"sample {stored.sample[:12]} is not in {data.source} ({len(data)} images); the data changed since; "
+                "`ferbench replay --data` looks elsewhere."
+            )
+    rows = [place[stored.sample] for stored in wanted]
     classes = NO_CLASSES if data.task == "va" else match(cell.context.model_classes, data.classes)
-    needed = data if attack.fit else _only(data, at)  # an attack of a set looks at all of it
+    needed = data if attack.fit else _only(data, rows)  # an attack of a set looks at all of it
     if source is not None:
         attack = _made_on(source, attack, cell.cell.seed, needed, device)
     job = cell_job(
@@ -132,24 +177,20 @@ def recreate(
         cell.context.model_classes,
         landmarks.mask_of(needed, cell.cell.attack.threat.region),
     )
-    evaluated = run_sample(job, model.to(device), needed.ids.index(stored.sample), device)
-    now = evaluated.result.verdicts[0]
-    differences = [
-        *_differing_causes(cell, model_digest, attack.spec, source),
-        *_differing_outcomes(cell, stored, now),
-    ]
-    stem = folder / f"{cell.key}-{stored.sample[:12].replace('#', '_')}"
-    clean, adversarial = data.images[at].numpy(), evaluated.images[0].cpu().numpy()
-    picture, tensors = stem.with_suffix(".png"), stem.with_suffix(".npz")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _triptych(clean, adversarial).save(picture)
-        np.savez(tensors, clean=clean, adversarial=adversarial)
-    except OSError as error:
-        raise StoreError(
-            f"{folder} cannot be written ({os.strerror(error.errno or 0)}); choose another --out."
-        ) from error
-    return Replay(cell, stored, now, tuple(differences), picture, tensors)
+    positions = [needed.ids.index(stored.sample) for stored in wanted]
+    causes = _differing_causes(cell, model_digest, attack.spec, source)
+    return tuple(
+        Remade(
+            stored,
+            now,
+            (*causes, *_differing_outcomes(cell, stored, now)),
+            data.images[row].numpy(),
+            image.numpy(),
+        )
+        for stored, row, (now, image) in zip(
+            wanted, rows, run_samples(job, model.to(device), positions, device), strict=True
+        )
+    )
 
 
 def _made_on(source: Source, attack: Attack, seed: int, data: EvalSet, device: torch.device) -> Attack:
@@ -162,9 +203,16 @@ def _made_on(source: Source, attack: Attack, seed: int, data: EvalSet, device: t
     return replace(attack, program=by_proposals, fit=lambda spec, view: images)
 
 
-def _only(data: EvalSet, at: int) -> EvalSet:
-    """The set of the one sample at position `at`."""
-    return replace(data, images=data.images[at : at + 1], labels=data.labels[at : at + 1], ids=data.ids[at : at + 1])
+def _only(data: EvalSet, rows: Sequence[int]) -> EvalSet:
+    """The set of the samples at the positions `rows`."""
+    at = list(rows)
+    return replace(
+        data,
+        images=data.images[at],
+        labels=data.labels[at],
+        ids=tuple(data.ids[row] for row in at),
+        values=None if data.values is None else data.values[at],
+    )
 
 
 def _differing_causes(cell: StoredCell, model_digest: str, now: AttackSpec, source: Source | None) -> list[str]:

@@ -13,6 +13,7 @@ from reports import tables
 from reports.boards import boards
 from reports.files import write
 from reports.frames import Frames
+from reports.gallery import Gallery
 from reports.markdown import as_markdown
 from reports.page import page
 from reports.sections import sections
@@ -27,9 +28,9 @@ def write_csv(frames: Frames, path: Path) -> None:
     write(text, path)
 
 
-def write_html(frames: Frames, path: Path) -> None:
+def write_html(frames: Frames, path: Path, gallery: Gallery | None = None) -> None:
     """Writes the report as one self-contained page. Raises StoreError where it cannot be written."""
-    write(render(frames), path)
+    write(render(frames, gallery), path)
 
 
 def write_markdown(frames: Frames, path: Path) -> None:
@@ -37,8 +38,8 @@ def write_markdown(frames: Frames, path: Path) -> None:
     write(as_markdown(frames), path)
 
 
-def render(frames: Frames) -> str:
-    """The report as HTML: the same text for the same results."""
+def render(frames: Frames, gallery: Gallery | None = None) -> str:
+    """The report as HTML, with a gallery where one is given: the same text for the same results."""
     loader = jinja2.PackageLoader("reports", "templates")
     environment = jinja2.Environment(
         loader=loader,
@@ -51,10 +52,12 @@ def render(frames: Frames) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     ranked = boards(frames)
     content = page(frames, ranked)
+    styles = ["report.css"] if gallery is None else ["report.css", "gallery.css"]
     return environment.get_template("report.html").render(
         page=content,
         sections=sections(frames, ranked, content.boards),
-        style=Markup(_asset(environment, "report.css")),
+        gallery=gallery,
+        style=Markup("".join(_asset(environment, name) for name in styles)),
         script=Markup(script),
         script_digest=digest,
     )

@@ -237,6 +237,7 @@ def dataset(card: DatasetCard) -> str:
         ("layouts", card.layouts),
         ("splits", ", ".join(card.splits) or "-"),
         ("licence", card.licence),
+        ("in reports", "images may be embedded" if card.redistributable else "images only with --embed-restricted"),
     ]
     return _facts(pairs)
 

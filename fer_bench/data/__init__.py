@@ -37,6 +37,7 @@ __all__ = [
     "Survey",
     "open_data",
     "parse_source",
+    "redistributable",
     "survey_data",
 ]
 
@@ -69,6 +70,12 @@ def open_data(text: str, n: int | None = None) -> EvalSet:
     card = DATASETS.get(source.name)
     with _one_line(source):
         return evalset.collect(card.find(source.path, source.split), n)
+
+
+def redistributable(text: str) -> bool:
+    """Whether the images of NAME[:PATH[:SPLIT]] may be passed on; False for a set that is not known here."""
+    name = parse_source(text).name
+    return name in DATASETS and DATASETS.get(name).redistributable
 
 
 def survey_data(text: str) -> Survey:

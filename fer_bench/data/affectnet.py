@@ -140,6 +140,7 @@ def _card(kind: _Kind) -> DatasetCard:
         layouts=LAYOUTS,
         splits=SPLITS,
         licence="on request from the authors, for research; may not be redistributed",
+        redistributable=False,
         needs_path=True,
         find=find,
     )

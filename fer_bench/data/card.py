@@ -45,7 +45,8 @@ class DatasetCard:
     """A data set: what it is, the layouts in which it is found, its terms, and how its images are found.
 
     `find` takes a path and a split, each or None, and decodes nothing. `classes` is () where they depend on what is
-    found. `needs_path`: the user must have the data.
+    found. `needs_path`: the user must have the data. `redistributable`: its licence lets its images be passed on, as in
+    a report that is sent to somebody; what is not known to be allowed is not.
     """
 
     name: str
@@ -56,3 +57,4 @@ class DatasetCard:
     licence: str
     needs_path: bool
     find: Callable[[str | None, str | None], Contents] = field(repr=False, compare=False)
+    redistributable: bool = False

@@ -75,6 +75,7 @@ CARD = DatasetCard(
     layouts=LAYOUTS,
     splits=splits.PARTS,
     licence="on request from the authors, for research; may not be redistributed",
+    redistributable=False,
     needs_path=True,
     find=find,
 )

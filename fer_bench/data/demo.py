@@ -89,6 +89,7 @@ CARD = DatasetCard(
     layouts="none: it fetches itself into the cache",
     splits=(),
     licence="the photographs carry none; for local use, never redistributed",
+    redistributable=False,
     needs_path=False,
     find=find,
 )

@@ -110,6 +110,7 @@ CARD = DatasetCard(
     layouts=LAYOUTS,
     splits=SPLITS,
     licence=LICENCE,
+    redistributable=False,
     needs_path=True,
     find=find,
 )

@@ -115,6 +115,7 @@ CARD = DatasetCard(
     layouts=LAYOUTS,
     splits=tuple(_USAGES),
     licence="votes: MIT; images: those of FER2013, which may not be redistributed",
+    redistributable=False,
     needs_path=True,
     find=find,
 )

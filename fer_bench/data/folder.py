@@ -62,6 +62,7 @@ CARD = DatasetCard(
     layouts=LAYOUTS,
     splits=(),
     licence="yours",
+    redistributable=False,
     needs_path=True,
     find=find,
 )

@@ -102,6 +102,7 @@ CARD = DatasetCard(
     layouts=LAYOUTS,
     splits=(),
     licence="that of the data set",
+    redistributable=False,
     needs_path=True,
     find=find,
 )

@@ -106,6 +106,7 @@ CARD = DatasetCard(
     layouts=LAYOUTS,
     splits=(),
     licence="yours",
+    redistributable=False,
     needs_path=True,
     find=find,
 )

@@ -61,6 +61,7 @@ CARD = DatasetCard(
     layouts=fer2013.LAYOUTS,
     splits=fer2013.SPLITS,
     licence=fer2013.LICENCE,
+    redistributable=False,
     needs_path=True,
     find=find,
 )

@@ -57,6 +57,7 @@ CARD = DatasetCard(
     layouts=LAYOUTS,
     splits=SPLITS,
     licence="on request from the authors, for research; may not be redistributed",
+    redistributable=False,
     needs_path=True,
     find=find,
 )

@@ -63,11 +63,11 @@ def run_cell(
         pending = [i for i in left if done.get(i, 0) <= number]
         while pending:
             chosen = pending[: batch.size]
-            result = batch.run(partial(_judge, job, stage, model, samples, chosen, device, dtype))
-            if result is None:
+            evaluated = batch.run(partial(_judge, job, stage, model, samples, chosen, device, dtype))
+            if evaluated is None:
                 continue
             pending = pending[len(chosen) :]
-            result, fitted = _with_cost(result, fitted), (0, 0)
+            result, fitted = _with_cost(evaluated.result, fitted), (0, 0)
             if len(job.stages) == 1:
                 yield result
                 continue
@@ -78,17 +78,30 @@ def run_cell(
             yield replace(result, verdicts=final, passed=rest, stage=number)
 
 
-def run_sample(job: CellJob, model: nn.Module, position: int, device: torch.device) -> Evaluated:
-    """One sample of a cell through its stages until it falls; the last stage's outcome, with the image."""
+def run_samples(
+    job: CellJob, model: nn.Module, positions: Sequence[int], device: torch.device
+) -> list[tuple[Verdict, torch.Tensor]]:
+    """The samples at `positions`, each through the stages until it falls: its last verdict, and its image.
+
+    Images are on the CPU, `(channels, height, width)`: the clean one where the attack failed.
+    """
     batch = _Batch(AUTO_BATCH.get(device.type, 64), device, job.stages[0].spec.label)
     samples, _ = _fitted(job, model, batch, torch.float32)
-    shard = samples.take([position]).to(device, torch.float32)
+    found: dict[int, tuple[Verdict, torch.Tensor]] = {}
+    left = list(positions)
     for stage in job.stages:
-        evaluated = evaluate_shard(model, shard, stage.spec, stage.program, stage.draw_seed, job.target_class)
-        verdict: Verdict = evaluated.result.verdicts[0]
-        if verdict.fooled or not verdict.clean_right:
-            break
-    return evaluated
+        pending, left = left, []
+        while pending:
+            chosen = pending[: batch.size]
+            evaluated = batch.run(partial(_judge, job, stage, model, samples, chosen, device, torch.float32))
+            if evaluated is None:
+                continue
+            pending = pending[len(chosen) :]
+            for at, verdict, image in zip(chosen, evaluated.result.verdicts, evaluated.images.cpu(), strict=True):
+                found[at] = (verdict, image)
+                if verdict.clean_right and not verdict.fooled:
+                    left.append(at)
+    return [found[at] for at in positions]
 
 
 def strongest_images(
@@ -139,9 +152,9 @@ def _judge(
     chosen: Sequence[int],
     device: torch.device,
     dtype: torch.dtype,
-) -> ShardResult:
+) -> Evaluated:
     shard = samples.take(chosen).to(device, dtype)
-    return evaluate_shard(model, shard, stage.spec, stage.program, stage.draw_seed, job.target_class).result
+    return evaluate_shard(model, shard, stage.spec, stage.program, stage.draw_seed, job.target_class)
 
 
 def _fitted(job: CellJob, model: nn.Module, batch: _Batch, dtype: torch.dtype) -> tuple[Shard, tuple[int, int]]:

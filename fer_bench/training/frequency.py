@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from fer_bench.energy import bands as bands
+
 
 def spectrum(features: torch.Tensor) -> torch.Tensor:
     """Orthonormal 2-D discrete Fourier transform of real maps `(n, channels, height, width)`, computed in float32.
@@ -35,19 +37,6 @@ def focal_frequency_loss(one: torch.Tensor, other: torch.Tensor, alpha: float = 
         weight = (size / size.amax((-2, -1), keepdim=True).clamp_min(1e-12)).pow(alpha)
     mean: torch.Tensor = (weight * distance).mean()
     return mean
-
-
-def bands(height: int, width: int, count: int = 3) -> torch.Tensor:
-    """The band of every frequency of `spectrum`: int64 `(height, width)`, 0 the lowest, `count` - 1 the highest.
-
-    Bands have equal widths in radial frequency, as a fraction of the largest there is (a half cycle per pixel along
-    both sides). The constant term is in band 0.
-    """
-    vertical = torch.fft.fftfreq(height).abs()[:, None]
-    horizontal = torch.fft.fftfreq(width).abs()[None, :]
-    radius = (vertical.square() + horizontal.square()).sqrt() / 0.5**0.5
-    found: torch.Tensor = (radius * count).long().clamp_max(count - 1)
-    return found
 
 
 def spectral_distance(clean: torch.Tensor, attacked: torch.Tensor, count: int = 3) -> torch.Tensor:

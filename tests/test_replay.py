@@ -12,11 +12,16 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
-from toys import CLASSES, SmallConvToy, faces, toy_card, write_csv
+from test_va import va_card, va_data
+from toys import CLASSES, SmallConvToy, faces, toy_card, toy_provenance, write_csv
 
+from attacks.choose import attack_again, choose_attacks
+from attacks.regression import for_task
 from fer_bench import api, recreate
+from fer_bench.benchmark import Entrant, Plan, run_matrix
 from fer_bench.cli import main
 from fer_bench.errors import DataError, StoreError, UsageError
+from fer_bench.examination import Loaded
 from fer_bench.registry import Registry
 from fer_bench.store import ResultStore
 from fer_bench.types import ModelCard
@@ -125,6 +130,19 @@ def test_the_second_of_two_equal_images_is_named_by_its_mark(results, tmp_path, 
     for verdict in (first, second):
         name = recreate.short(verdict.sample)
         assert api.replay(tmp_path / "again", cell.key, name).stored == verdict
+
+
+def test_every_sample_of_a_regressor_is_made_again_against_its_own_truth(tmp_path):
+    data, card, cpu = va_data(), va_card(), torch.device("cpu")
+    entrant = Entrant(card, card.digest, lambda: None, lambda: Loaded(card.build(())))
+    with ResultStore(tmp_path) as store:
+        chosen = for_task(choose_attacks("pgd-5,ccc", "16/255"), "va")
+        run_matrix([entrant], chosen, data, store, Plan(cpu), toy_provenance())
+    for cell, verdicts in cells(tmp_path):
+        attack = attack_again(cell.cell.attack)
+        made = recreate.remake(cell, verdicts[::-1], card.build(()), card.digest, attack, data, cpu)
+        assert [again.stored for again in made] == verdicts[::-1]
+        assert [again.differences for again in made] == [()] * len(verdicts)
 
 
 def test_the_command_lists_cells_then_samples_then_replays(results):

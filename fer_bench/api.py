@@ -233,13 +233,15 @@ def replay(
         found = recreate.find_cell(store, cell)
         stored = recreate.find_verdict(store, found, sample)
     card = _card_again(found, weights)
+    attack = attack_again(found.cell.attack)
     return recreate.recreate(
         found,
         stored,
         load_model(card),
         identity(card),
-        attack_again(found.cell.attack),
-        open_data(data or found.context.data_source),
+        attack,
+        # An attack of a set needs exactly the set; any other finds its sample in whatever holds it.
+        open_data(data or found.context.data_source, found.cell.n if attack.fit else None),
         choose_device(device),
         Path(out) if out is not None else folder / "replay",
         _source(found.cell.attack.source),

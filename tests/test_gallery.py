@@ -26,7 +26,7 @@ from fer_bench.recreate import short
 from fer_bench.registry import Registry
 from fer_bench.types import ModelCard
 from models_zoo import choose as zoo
-from reports import exhibits
+from reports import exhibits, listing
 from reports.boards import boards
 from reports.pictures import SIDE, magnification, uri
 
@@ -277,6 +277,7 @@ def test_the_browser_takes_every_picture_and_complains_of_nothing(results, tmp_p
 
 def test_no_bundled_data_set_may_be_passed_on_and_an_unknown_one_is_not_either():
     assert not [card.name for card in DATASETS if card.redistributable]
+    assert "images only with --embed-restricted" in listing.dataset(DATASETS.get("fer2013"))
     assert not redistributable("nobody:/somewhere:test")
 
 

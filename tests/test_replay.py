@@ -170,3 +170,13 @@ def test_another_process_replays_a_real_model_from_the_store_alone(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the same" in done.stdout
+
+
+def test_an_attack_of_a_set_is_fitted_again_on_the_images_it_was_fitted_on(results, tmp_path):
+    source = f"fer2013:{tmp_path / 'data'}:test"
+    api.run_cells("conv-toy", "universal(epochs=2)", source, eps="4/255", n=5, out=tmp_path / "five")
+    ((cell, verdicts),) = cells(tmp_path / "five")
+    fell = [verdict for verdict in verdicts if verdict.fooled]
+    assert fell
+    for verdict in fell:
+        assert api.replay(tmp_path / "five", cell.key, verdict.sample).differences == ()

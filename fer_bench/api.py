@@ -17,7 +17,7 @@ from fer_bench import fetch, gallery, model_check, provenance, recreate
 from fer_bench.benchmark import Entrant, Plan, Rerun, Summary, run_matrix
 from fer_bench.data import DATASETS, open_data, parse_source, survey_data
 from fer_bench.engines.local import choose_device
-from fer_bench.errors import UsageError
+from fer_bench.errors import ModelError, UsageError
 from fer_bench.examination import Examined
 from fer_bench.gallery import Opened, Room, Wanted
 from fer_bench.recreate import Replay
@@ -273,9 +273,13 @@ def remade(wanted: Sequence[Wanted], *, device: str = "auto", weights: Iterable[
 
 
 def _card_again(found: StoredCell, weights: Iterable[str]) -> ModelCard:
-    """The card of a stored cell's model, as it is now."""
-    context = found.context
-    card = find_model(context.model_source or found.cell.model, context.model_classes, context.input)
+    """The card of a stored cell's model, as it is now. Raises ModelError where there is none any more."""
+    name, context = found.cell.model, found.context
+    if not context.model_source and split_defences(name)[0] not in {card.name for card in every_model()}:
+        raise ModelError(
+            f"model '{name}' is not known here any more; install the package that has it, or `ferbench models add` it."
+        )
+    card = find_model(context.model_source or name, context.model_classes, context.input)
     (card,) = bring([card], weights)
     return card
 

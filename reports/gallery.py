@@ -202,8 +202,8 @@ def _energies(measured: Sequence[tuple[str, Measured]]) -> tuple[Matrix, ...]:
     regions = tuple((f"{name} ({it.images})", _squares(name, it.regions, PARTS)) for name, it in measured)
     bands = tuple((f"{name} ({it.images})", _squares(name, it.bands, BANDS)) for name, it in measured)
     return (
-        Matrix("by part of the face", "model (images), part", PARTS, regions),
-        Matrix("by spatial frequency", "model (images), band", BANDS, bands),
+        Matrix("by part of the face", "model (images)", PARTS, regions),
+        Matrix("by spatial frequency", "model (images)", BANDS, bands),
     )
 
 

@@ -69,6 +69,8 @@ def report(
         return page
     if page.suffix == ".md":
         raise UsageError(f"a gallery is for the HTML page, and {page.name} is Markdown; leave --gallery out.")
+    if gallery < 1:
+        raise UsageError(f"gallery={gallery} cannot be shown; give a whole number of images from 1.")
     hung = _hung(frames, gallery, embed_restricted, weights)
     leaderboard.write_html(frames, page, hung)
     for line in hung.lacks:

@@ -18,10 +18,10 @@ from PIL import Image
 from test_report_page import Tree, dom
 from toys import SmallConvToy, toy_card, toy_data, write_csv
 
-from fer_bench import api, gallery, landmarks, recreate
+from fer_bench import api, gallery, landmarks, readout, recreate
 from fer_bench.cli import main
 from fer_bench.data import DATASETS, redistributable
-from fer_bench.errors import FetchError
+from fer_bench.errors import FetchError, UsageError
 from fer_bench.recreate import short
 from fer_bench.registry import Registry
 from fer_bench.types import ModelCard
@@ -246,6 +246,11 @@ def test_what_cannot_be_used_is_refused_in_one_line(results, tmp_path, words, sa
     assert done.exit_code == 2
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_gallery_of_no_images_is_refused_from_python_too(results, tmp_path):
+    with pytest.raises(UsageError, match="gallery=0 cannot be shown"):
+        readout.report(results, tmp_path / "r.html", gallery=0)
 
 
 def test_a_page_without_gallery_is_the_same_before_and_after_one(results, tmp_path):

@@ -26,7 +26,7 @@ def smallest(verdicts: pd.DataFrame) -> list[float]:
 
 def within(sizes: list[float], share: float) -> float | None:
     """The size within which at least `share` of the images fell; inf where too few fell, None without images."""
-    # A share such as 11 twentieths of 20 images is a hair above 11 in floating point.
+    # A share such as 11 twentieths of 100 images is a hair above 11 in floating point.
     return sizes[max(0, math.ceil(share * len(sizes) - 1e-9) - 1)] if sizes else None
 
 

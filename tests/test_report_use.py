@@ -157,6 +157,20 @@ def test_a_flag_tells_its_reason_under_the_pointer_and_the_focus(page):
         assert not page.locator("#hint").is_visible()
 
 
+def test_intervals_of_squares_are_written_out_by_a_button(page):
+    square = page.locator("#table-heat-1 td.square[title]").first
+    below = "e => getComputedStyle(e, '::after').content"
+    assert square.evaluate(below) == "none"
+    button = page.locator("section[aria-labelledby=heat] button", has_text="Show intervals")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert square.evaluate(below) == f'"{square.get_attribute("title")}"'
+    assert " to " in square.evaluate(below)
+    assert button.get_attribute("aria-pressed") == "true"
+    page.keyboard.press("Enter")
+    assert square.evaluate(below) == "none"
+
+
 def test_a_row_leads_to_its_profile_its_card_and_its_command(page):
     for words, place in (("detail", "article.profile h3"), ("card", ".cards article"), ("reproduce", "figure.command")):
         link = page.locator("#table-1 tbody tr", has_text="bee").get_by_text(words, exact=False).first

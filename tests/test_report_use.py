@@ -161,7 +161,7 @@ def test_intervals_of_squares_are_written_out_by_a_button(page):
     square = page.locator("#table-heat-1 td.square[title]").first
     below = "e => getComputedStyle(e, '::after').content"
     assert square.evaluate(below) == "none"
-    button = page.locator("section[aria-labelledby=heat] button", has_text="Show intervals")
+    button = page.locator("section[aria-labelledby=heat] button", has_text="Show details")
     button.focus()
     page.keyboard.press("Enter")
     assert square.evaluate(below) == f'"{square.get_attribute("title")}"'

@@ -47,7 +47,7 @@
   for (const section of document.querySelectorAll("section")) {
     if (!section.querySelector("td.square[title]")) continue;
     const button = document.createElement("button");
-    Object.assign(button, { type: "button", className: "tool", textContent: "Show intervals" });
+    Object.assign(button, { type: "button", className: "tool", textContent: "Show details" });
     button.setAttribute("aria-pressed", "false");
     button.addEventListener("click", () => {
       button.setAttribute("aria-pressed", String(section.classList.toggle("intervals")));
@@ -55,6 +55,8 @@
     const tools = document.createElement("div");
     tools.className = "tools";
     tools.append(button);
-    section.querySelector("p").after(tools);
+    let words = section.querySelector("p");
+    while (words.nextElementSibling.matches("p")) words = words.nextElementSibling;
+    words.after(tools);
   }
 })();

@@ -185,12 +185,26 @@ def test_a_row_leads_to_its_profile_its_card_and_its_command(page):
 
 @pytest.mark.parametrize("width", [360, 768])
 def test_a_narrow_page_scrolls_inside_its_tables_only(browser, tmp_path, width):
-    cells = [Made([NEVER, 0.01], model=name, digest=f"{at}" * 64) for at, name in enumerate(HOSTILE)]
+    cells = []
+    for at, name in enumerate(HOSTILE):
+        classes = (name, *CONTEXT.model_classes[1:])
+        own = dict.fromkeys(("model_title", "family", "licence"), name) | dict.fromkeys(
+            ("model_classes", "data_classes"), classes
+        )
+        context = dataclasses.replace(CONTEXT, **own)
+        cells.append(Made([NEVER, 0.01], model=name, digest=f"{at}" * 64, context=context))
+        cells.append(Made([NEVER, 0.01], cw(), model=name, digest=f"{at}" * 64, context=context))
     leaderboard.write_html(make(tmp_path / "store", *cells), tmp_path / "report.html")
     with browser.new_context(viewport={"width": width, "height": 800}) as context:
         opened = context.new_page()
         opened.goto((tmp_path / "report.html").as_uri())
         assert opened.evaluate("document.documentElement.scrollWidth") == width
+        beyond = (
+            """all => all.map(e => e.getBoundingClientRect().right - e.parentElement.getBoundingClientRect().right)"""
+        )
+        assert max(opened.locator("th > bdi, td > bdi").evaluate_all(beyond)) <= 0  # no name covers a number
+        tall = opened.locator("tbody tr").evaluate_all("all => all.map(e => e.getBoundingClientRect().height)")
+        assert max(tall) < 500
 
 
 def test_paper_holds_every_table_and_figure_and_what_is_folded(browser, written):

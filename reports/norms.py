@@ -60,7 +60,8 @@ def _standing(name: str, sizes: list[float]) -> tuple[Dot, ...]:
 
 def _figure(board: Board, attack: str, norm: str, drawn: list[Line]) -> Figure:
     last = max(dot.x for line in drawn for dot in line.dots)
-    x = Axis(f"size of the perturbation ({norm}, pixels in [0, 1])", 0.0, last, round_ticks(last))
+    unit = f"{norm}, pixels in [0, 1]" if norm in ("Linf", "L2", "L1") else norm
+    x = Axis(f"size of the perturbation ({unit})", 0.0, last, round_ticks(last))
     y = Axis("still right, % of those right before", 0, 100, tuple((float(t), str(t)) for t in range(0, 101, 20)))
     title = f"{visible(attack)} on {visible(board.data)}, n = {board.n:,}"
     return Figure(title, "", lines(x, y, drawn, f"Images that stand against the size: {title}; {len(drawn)} models"))

@@ -117,6 +117,9 @@ def test_the_table_is_sorted_searched_filtered_and_narrowed_by_keys_alone(page):
     page.keyboard.press("Space")
     assert models(page) == ["cat", "bee", "ant"]
     assert page.locator("#announcement").inner_text() == "Sorted by model, descending."
+    page.locator("#table-1 thead button").nth(2).focus()
+    page.keyboard.press("Shift+Enter")  # a second key: all are equal in accuracy
+    assert page.locator("#announcement").inner_text() == "Sorted by model, descending; then accuracy, descending."
     page.locator("input[type=search]").focus()
     page.keyboard.type("a toy other")
     assert models(page) == ["bee"]

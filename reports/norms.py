@@ -26,7 +26,7 @@ def smallest(verdicts: pd.DataFrame) -> list[float]:
 
 def within(sizes: list[float], share: float) -> float | None:
     """The size within which at least `share` of the images fell; inf where too few fell, None without images."""
-    # A share such as 11 twentieths of 20 images is a hair above 11 in floating point.
+    # A share such as 11 twentieths of 100 images is a hair above 11 in floating point.
     return sizes[max(0, math.ceil(share * len(sizes) - 1e-9) - 1)] if sizes else None
 
 
@@ -60,7 +60,8 @@ def _standing(name: str, sizes: list[float]) -> tuple[Dot, ...]:
 
 def _figure(board: Board, attack: str, norm: str, drawn: list[Line]) -> Figure:
     last = max(dot.x for line in drawn for dot in line.dots)
-    x = Axis(f"size of the perturbation ({norm}, pixels in [0, 1])", 0.0, last, round_ticks(last))
+    unit = f"{norm}, pixels in [0, 1]" if norm in ("Linf", "L2", "L1") else norm
+    x = Axis(f"size of the perturbation ({unit})", 0.0, last, round_ticks(last))
     y = Axis("still right, % of those right before", 0, 100, tuple((float(t), str(t)) for t in range(0, 101, 20)))
     title = f"{visible(attack)} on {visible(board.data)}, n = {board.n:,}"
     return Figure(title, "", lines(x, y, drawn, f"Images that stand against the size: {title}; {len(drawn)} models"))

@@ -182,7 +182,7 @@ def _mark(style: int, x: float, y: float, dot: Dot) -> Markup:
         "M{0:.1f} {1:.1f}m-3-3h6v6h-6z",
         "M{0:.1f} {1:.1f}m0-4.5l4.5 4.5l-4.5 4.5l-4.5-4.5z",
         "M{0:.1f} {1:.1f}m0-4.5l4 7h-8z",
-    )[style % 4].format(x, y)
+    )[(style + style // STYLES) % 4].format(x, y)
     return Markup('<path class="mark-of" d="{}"{}><title>{}</title></path>').format(shape, _exact(dot), dot.words)
 
 

@@ -107,7 +107,7 @@ def test_a_share_falls_within_the_size_that_holds_it():
     sizes = [0.1, 0.2, 0.3, 0.4, math.inf]
     shares = (0.2, 0.21, 0.4, 0.8, 0.81)
     assert [within(sizes, share) for share in shares] == [0.1, 0.2, 0.2, 0.4, math.inf]
-    assert within([float(size) for size in range(1, 21)], 11 / 20) == 11  # 11 / 20 * 20 is above 11 in floating point
+    assert within([float(size) for size in range(1, 101)], 11 / 20) == 55  # 11 / 20 * 100 is above 55 in floating point
     assert within([], 0.5) is None
 
 

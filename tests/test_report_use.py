@@ -117,6 +117,9 @@ def test_the_table_is_sorted_searched_filtered_and_narrowed_by_keys_alone(page):
     page.keyboard.press("Space")
     assert models(page) == ["cat", "bee", "ant"]
     assert page.locator("#announcement").inner_text() == "Sorted by model, descending."
+    page.locator("#table-1 thead button").nth(2).focus()
+    page.keyboard.press("Shift+Enter")  # a second key: all are equal in accuracy
+    assert page.locator("#announcement").inner_text() == "Sorted by model, descending; then accuracy, descending."
     page.locator("input[type=search]").focus()
     page.keyboard.type("a toy other")
     assert models(page) == ["bee"]
@@ -157,6 +160,20 @@ def test_a_flag_tells_its_reason_under_the_pointer_and_the_focus(page):
         assert not page.locator("#hint").is_visible()
 
 
+def test_intervals_of_squares_are_written_out_by_a_button(page):
+    square = page.locator("#table-heat-1 td.square[title]").first
+    below = "e => getComputedStyle(e, '::after').content"
+    assert square.evaluate(below) == "none"
+    button = page.locator("section[aria-labelledby=heat] button", has_text="Show details")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert square.evaluate(below) == f'"{square.get_attribute("title")}"'
+    assert " to " in square.evaluate(below)
+    assert button.get_attribute("aria-pressed") == "true"
+    page.keyboard.press("Enter")
+    assert square.evaluate(below) == "none"
+
+
 def test_a_row_leads_to_its_profile_its_card_and_its_command(page):
     for words, place in (("detail", "article.profile h3"), ("card", ".cards article"), ("reproduce", "figure.command")):
         link = page.locator("#table-1 tbody tr", has_text="bee").get_by_text(words, exact=False).first
@@ -171,12 +188,26 @@ def test_a_row_leads_to_its_profile_its_card_and_its_command(page):
 
 @pytest.mark.parametrize("width", [360, 768])
 def test_a_narrow_page_scrolls_inside_its_tables_only(browser, tmp_path, width):
-    cells = [Made([NEVER, 0.01], model=name, digest=f"{at}" * 64) for at, name in enumerate(HOSTILE)]
+    cells = []
+    for at, name in enumerate(HOSTILE):
+        classes = (name, *CONTEXT.model_classes[1:])
+        own = dict.fromkeys(("model_title", "family", "licence"), name) | dict.fromkeys(
+            ("model_classes", "data_classes"), classes
+        )
+        context = dataclasses.replace(CONTEXT, **own)
+        cells.append(Made([NEVER, 0.01], model=name, digest=f"{at}" * 64, context=context))
+        cells.append(Made([NEVER, 0.01], cw(), model=name, digest=f"{at}" * 64, context=context))
     leaderboard.write_html(make(tmp_path / "store", *cells), tmp_path / "report.html")
     with browser.new_context(viewport={"width": width, "height": 800}) as context:
         opened = context.new_page()
         opened.goto((tmp_path / "report.html").as_uri())
         assert opened.evaluate("document.documentElement.scrollWidth") == width
+        beyond = (
+            """all => all.map(e => e.getBoundingClientRect().right - e.parentElement.getBoundingClientRect().right)"""
+        )
+        assert max(opened.locator("th > bdi, td > bdi").evaluate_all(beyond)) <= 0  # no name covers a number
+        tall = opened.locator("tbody tr").evaluate_all("all => all.map(e => e.getBoundingClientRect().height)")
+        assert max(tall) < 500
 
 
 def test_paper_holds_every_table_and_figure_and_what_is_folded(browser, written):
@@ -187,22 +218,22 @@ def test_paper_holds_every_table_and_figure_and_what_is_folded(browser, written)
         opened.emulate_media(media="print", color_scheme="dark")
         edges = opened.locator("table, svg, pre").evaluate_all("all => all.map(e => e.getBoundingClientRect().right)")
         assert max(edges) <= 1032
-        assert opened.locator("details table").first.bounding_box()["height"] > 20
+        assert opened.locator("article details table").first.evaluate("e => e.checkVisibility() && e.offsetHeight > 20")
         assert not opened.locator(".tools, nav, .back, .skip").first.is_visible()
         colour = "getComputedStyle(document.querySelector('.s0 polyline')).stroke"
         assert opened.evaluate(colour) == "rgb(11, 92, 173)"  # as on white
 
 
-def test_forced_colours_keep_lines_bars_and_text_visible(browser, written):
-    """With the reader's own colours every drawn thing takes one of them, and none that of the ground."""
-    with browser.new_context(forced_colors="active", color_scheme="dark") as context:
+def test_forced_colours_are_those_of_the_drawings_too(browser, written):
+    """Browsers leave drawings alone; the page gives them the reader's text colour, and bars an outline in it."""
+    with browser.new_context(forced_colors="active") as context:
         opened = context.new_page()
         opened.goto(written)
-        ground = opened.evaluate("getComputedStyle(document.body).backgroundColor")
+        ink = opened.evaluate("getComputedStyle(document.body).color")
         for what, name in (
             (".s1 polyline", "stroke"),
             (".name-of", "fill"),
             ("svg .axis", "fill"),
-            (".bar", "backgroundImage"),
+            (".bar", "outlineColor"),
         ):
-            assert ground not in opened.locator(what).first.evaluate(f"e => getComputedStyle(e).{name}")
+            assert opened.locator(what).first.evaluate(f"e => getComputedStyle(e).{name}") == ink

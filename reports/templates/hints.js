@@ -1,5 +1,6 @@
 // The reason behind a badge or a note's mark, shown when it is pointed at and when it has the focus; Escape closes it.
-// Without scripts the reason is the element's title, and its link leads to the note.
+// Without scripts the reason is the element's title, and its link leads to the note. The titles of a matrix's squares,
+// their intervals and counts, are written below the numbers by a button.
 (() => {
   const hint = document.createElement("div");
   Object.assign(hint, { id: "hint", className: "hint", hidden: true });
@@ -42,4 +43,20 @@
     else close();
   };
   addEventListener("scroll", follow, { capture: true, passive: true });
+
+  for (const section of document.querySelectorAll("section")) {
+    if (!section.querySelector("td.square[title]")) continue;
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "tool", textContent: "Show details" });
+    button.setAttribute("aria-pressed", "false");
+    button.addEventListener("click", () => {
+      button.setAttribute("aria-pressed", String(section.classList.toggle("intervals")));
+    });
+    const tools = document.createElement("div");
+    tools.className = "tools";
+    tools.append(button);
+    let words = section.querySelector("p");
+    while (words.nextElementSibling.matches("p")) words = words.nextElementSibling;
+    words.after(tools);
+  }
 })();

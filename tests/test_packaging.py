@@ -74,11 +74,12 @@ def test_the_wheel_holds_every_module_and_data_file(wheel: list[str]) -> None:
         str(path.relative_to(ROOT))
         for name in PACKAGES
         for path in (ROOT / name).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and "checkpoints" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts
     }
     assert {name for name in wheel if ".dist-info/" not in name} == expected
     assert {"fer_bench/data/demo.json", *(f"{name}/py.typed" for name in PACKAGES)} <= expected
     assert any(name.startswith("reports/templates/") for name in wheel)
+    assert any(name.endswith("slim-faat/model.safetensors") for name in wheel)
 
 
 @pytest.mark.network

@@ -1,0 +1,96 @@
+"""Writes the tables of faat.md from a results folder: `python docs/results/make_faat.py RESULTS`.
+
+Rates are the report's; only the mean over corruptions is made here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+import fer_bench
+from attacks.registry import GROUPS
+from fer_bench.metrics import Rate
+from reports.boards import Entry, boards
+from reports.frames import Frames
+from reports.markdown import table
+from reports.pairs import pairs
+from reports.rates import robust
+
+IMAGES = 1000
+#: Title -> the reading, as tables name it.
+COLUMNS = {
+    "PGD-20": "pgd-20@4/255",
+    "AutoAttack": "standard@4/255",
+    "PGD-20 inside": "pgd(steps=20,region=core)@4/255",
+    "PGD-20 outside": "pgd(steps=20,region=outside-core)@4/255",
+    "PGD high": "pgd-high@4/255",
+    "PGD low": "pgd-low@4/255",
+    "Square": "square(queries=1000)@4/255",
+    "APGD-CE L2 0.5": "apgd-ce(norm=L2)@0.5",
+    "CW L2 0.5": "cw@0.5",
+}
+#: Each of these against FAAT.
+RIVALS = ("slim-faat-random-mask", "slim-faat-no-freq", "slim-pgd-at", "slim-trades", "slim-standard")
+FAAT = "slim-faat"
+
+
+def main() -> None:
+    """Prints both tables."""
+    [name] = sys.argv[1:]
+    frames = fer_bench.load(name)
+    print(_rates(frames), _duels(frames), sep="\n\n")
+
+
+def _rates(frames: Frames) -> str:
+    [board] = [board for board in boards(frames) if board.n == IMAGES]
+    rows = []
+    for entry in board.entries:
+        scores = [entry.scores.get(reading) for reading in COLUMNS.values()]
+        cells = [
+            _percent(entry.clean.rate),
+            *("-" if score is None else _percent(score.robust.rate) for score in scores),
+        ]
+        rows.append([entry.first.cell.model, *cells, _corruptions(frames, entry)])
+    return table(("model", "clean", *COLUMNS, "corruptions"), rows)
+
+
+def _duels(frames: Frames) -> str:
+    found = pairs(frames)
+    rows = []
+    for rival in RIVALS:
+        for title, reading in {"clean": "clean", **COLUMNS}.items():
+            own = found[(found["reading"] == reading) & (found["n"] == IMAGES)]
+            rows += [[title, *row] for row in _row(own, rival)]
+    return table(("reading", "FAAT against", "difference", "only FAAT", "only the other", "p"), rows)
+
+
+def _row(own: pd.DataFrame, rival: str) -> Iterable[Sequence[str]]:
+    for pair in own.itertuples(index=False):
+        if {pair.model, pair.other} == {FAAT, rival}:
+            counts = (pair.only_model, pair.only_other) if pair.model == FAAT else (pair.only_other, pair.only_model)
+            points = 100 * (counts[0] - counts[1]) / pair.images
+            yield (rival, f"{points:+.1f}", str(counts[0]), str(counts[1]), f"{pair.p:.2g}")
+
+
+def _corruptions(frames: Frames, entry: Entry) -> str:
+    """The mean over the kinds, and 1.96 standard errors of the images' own means."""
+    found = [score.reading for name, score in entry.scores.items() if name.partition("@")[0] in GROUPS["corruptions"]]
+    if len(found) != len(GROUPS["corruptions"]):
+        return "-"
+    kinds = []
+    for reading in found:
+        own = frames.by_cell[reading.cell]
+        kinds.append(pd.Series(robust(own, reading.threat).to_numpy(float), index=own["sample"].to_numpy()))
+    of_images = pd.concat(kinds, axis=1).mean(axis=1)
+    return f"{100 * of_images.mean():.1f} ± {196 * of_images.std() / len(of_images) ** 0.5:.1f}"
+
+
+def _percent(rate: Rate) -> str:
+    return f"{100 * rate.value:.1f} ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+
+
+if __name__ == "__main__":
+    main()

@@ -19,6 +19,10 @@ def as_markdown(frames: Frames) -> str:
     parts = [f"# Robustness of FER models, protocol {content.protocol}"]
     for board in content.boards:
         parts += _board(board)
+    if not content.cells:
+        return "\n\n".join([*parts, "These results hold no cells yet; `ferbench run` makes some."]) + "\n"
+    if not content.finished:
+        parts.append("No cell is finished, so there is no leaderboard yet.")
     if content.problems:
         rows = [(p.model, p.attack, p.status, p.reason) for p in content.problems]
         parts += ["## Not measured", table(("model", "attack", "status", "reason"), rows)]

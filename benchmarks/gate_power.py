@@ -12,8 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from fer_bench.bootstrap import changes
 from fer_bench.gate import check
-from fer_bench.guarded import GuardedCell, Snapshot, Verdicts
+from fer_bench.guarded import GuardedCell, Regressed, Snapshot, Values, Verdicts
 from fer_bench.judgement import Rule
 from fer_bench.regression import NOISE, power, smallest_detectable_drop
 from fer_bench.types import AttackSpec, Cell, ThreatModel
@@ -27,6 +28,7 @@ THREAT = ThreatModel("Linf", 2 / 255)
 ATTACKS_A_MODEL = 4
 #: The accuracy in which a drop is planted.
 PLANTED = "model-0 attack-0@2/255"
+PLANTED_VA = "model-0 attack@2/255"
 
 
 def power_table() -> str:
@@ -91,8 +93,54 @@ def failures(simulations: int, cells: int, n: int, drop: float, seed: int = 0) -
     return found
 
 
+#: Of simulated regressors: the RMSE under attack in each dimension, and how far a run by chance moves a prediction.
+ERROR, SHAKE = 0.4, 0.05
+GROWN = (0.05, 0.1)
+
+
+def regressors(cells: int, n: int, generator: np.random.Generator, worse: float) -> tuple[Snapshot, Snapshot]:
+    """Two runs of `cells` regressors under one attack on `n` images, which differ by chance.
+
+    Truths are uniform, errors normal; predictions without attack do not change. In the second run the errors of the
+    first regressor under attack are larger by the share `worse`.
+    """
+    runs: tuple[list[GuardedCell], list[GuardedCell]] = ([], [])
+    truth = generator.uniform(-0.9, 0.9, (n, 2))
+    for number in range(cells):
+        params = (("eps", THREAT.eps), ("loss", "squared"))
+        spec = AttackSpec("attack", "Linf", params, 1, "largest")
+        clean = Values.of(truth + generator.normal(0, ERROR / 2, (n, 2)))
+        error = generator.normal(0, ERROR, (n, 2))
+        for run, grown in zip(runs, (0.0, worse if number == 0 else 0.0), strict=True):
+            attacked = Values.of(truth + (1 + grown) * error + generator.normal(0, SHAKE, (n, 2)))
+            cell = Cell(f"model-{number}", f"weights of {number}", spec, "drawn", "digest", n, 0)
+            regressed = Regressed(Values.of(truth), clean, attacked)
+            run.append(GuardedCell(cell, spec.name, "samples", "predictions", None, (), regressed))
+    return Snapshot(tuple(runs[0])), Snapshot(tuple(runs[1]))
+
+
+def by_chance(n: int, pairs: int, seed: int = 0) -> np.ndarray:
+    """One-sided p values `(pairs, 4)` of two runs that differ by chance: CCC worse, better, RMSE worse, better."""
+    generator = np.random.default_rng(seed)
+    truth = generator.uniform(-0.9, 0.9, (n, pairs))
+    attacked = truth + generator.normal(0, ERROR, (n, pairs))
+    first, second = (attacked + generator.normal(0, SHAKE, (n, pairs)) for _ in range(2))
+    found = changes(truth, first, second)
+    return np.array([(c.ccc.p_worse, c.ccc.p_better, c.rmse.p_worse, c.rmse.p_better) for c in found])
+
+
+def worsened(simulations: int, cells: int, n: int, worse: float, seed: int = 0) -> list[tuple[str, ...]]:
+    """For each simulated re-run of regressors, what fails the real check: 'MODEL READING' and the measure."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for _ in range(simulations):
+        judged = check(*regressors(cells, n, generator, worse), RULE)
+        found.append(tuple(f"{row.name} {row.measure}" for row in judged.shifts if row.failed))
+    return found
+
+
 def main() -> None:
-    """Prints the table and the two simulations."""
+    """Prints the table and the simulations."""
     simulations = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     print(power_table())
     for n in SIZES:
@@ -100,6 +148,17 @@ def main() -> None:
         print(f"n = {n}: {honest} of {simulations} honest re-runs of 20 cells fail")
     caught = sum(PLANTED in failed for failed in failures(simulations, 20, 1000, 0.05))
     print(f"n = 1000: {caught} of {simulations} drops of 5 points in one cell of 20 are caught")
+    for n in (50, 200, 500):
+        p = by_chance(n, 2 * simulations)
+        for level in (0.01, 0.001):
+            shares = 100 * (p < level).mean(0)
+            print(f"n = {n}: p < {level} in {shares.min():.2f} to {shares.max():.2f} % of {len(p)} pairs by chance")
+    few = simulations // 5  # a check of regressors takes a second
+    honest = sum(bool(failed) for failed in worsened(few, 5, 200, 0.0))
+    print(f"n = 200: {honest} of {few} honest re-runs of 5 regressors fail")
+    for worse in GROWN:
+        caught = sum(f"{PLANTED_VA} RMSE valence" in failed for failed in worsened(few, 5, 200, worse))
+        print(f"n = 200: {caught} of {few} errors grown by {100 * worse:g} % in one of 5 regressors are caught")
 
 
 if __name__ == "__main__":

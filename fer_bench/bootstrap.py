@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm as normal
+from scipy.stats import t as student
 
 #: Resamples where nothing needs more, and the most that are ever drawn.
 DRAWS, MOST = 10_000, 1_000_000
@@ -20,8 +22,8 @@ class Change:
     """A measure before and after. `low` to `high`: 95 % percentile interval of after minus before.
 
     `p_worse`, `p_better`: one-sided, the share of resamples in which it got no worse (no better); one is added to both
-    counts, so that p is never 0 (Davison and Hinkley, 1997, eq. 4.11). None is below 2^-n: so often would n samples
-    that change by chance all change to the same side, however alike the resamples of a few samples are.
+    counts, so that p is never 0 (Davison and Hinkley, 1997, eq. 4.11); see `expanded`. None is below 2^-n: so often
+    would n samples that change by chance all change to the same side, however alike their resamples are.
     """
 
     before: float
@@ -43,7 +45,7 @@ class Changes:
 def concordance(weights: Values, truth: Values, prediction: Values) -> Values:
     """Lin's concordance correlation coefficient (Biometrics 1989), population moments; 0 where nothing varies.
 
-    `weights` `(draws, n)` sum to 1 a row; `truth` and `prediction` `(n, columns)`; the result `(draws, columns)`.
+    `weights` `(draws, n)` sum to 1 a row; `truth` and `prediction` `(n,)` or `(n, columns)`; the result `(draws, ...)`.
     """
     mean_truth, mean_prediction = weights @ truth, weights @ prediction
     covariance = weights @ (truth * prediction) - mean_truth * mean_prediction
@@ -65,7 +67,19 @@ def draws_for(comparisons: int, alpha: float) -> int:
 
 def smallest_p(n: int, draws: int) -> float:
     """The smallest p value that n samples and so many resamples can give."""
-    return max(1 / (draws + 1), 0.5**n)
+    return max(float(expanded(np.array(1 / (draws + 1)), n)), 0.5**n)
+
+
+def expanded(p: Values, n: int) -> Values:
+    """Percentile p values made larger for n samples, as Student's t is wider than the normal law.
+
+    Resamples vary less than samples do, by (n - 1) / n, and their spread is an estimate itself (the expanded percentile
+    interval of Hesterberg, Am. Statist. 2015).
+    """
+    if n < 2:
+        return np.ones_like(p)
+    wider: Values = student.sf(normal.isf(p) * math.sqrt((n - 1) / n), n - 1)
+    return wider
 
 
 def changes(truth: Values, before: Values, after: Values, seed: int = 0, draws: int = DRAWS) -> list[Changes]:
@@ -101,4 +115,4 @@ def _p(moved: Values, n: int) -> Values:
     """One-sided p values of `moved` `(draws, columns)`: in how many resamples it did not go up."""
     draws = len(moved)
     share: Values = (1 + np.sum(moved <= 0, axis=0)) / (draws + 1)
-    return np.maximum(share, smallest_p(n, draws))
+    return np.maximum(expanded(share, n), 0.5**n)

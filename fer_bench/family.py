@@ -14,9 +14,8 @@ from fer_bench import bootstrap
 from fer_bench.bootstrap import Change, Changes
 from fer_bench.guarded import Entry, GuardedCell, Predicted, Verdicts
 from fer_bench.judgement import Comparison, Rule, Shift, ShiftStatus, Status
+from fer_bench.metrics import DIMENSIONS
 from fer_bench.regression import can_fail, exceeds, holm, mcnemar
-
-DIMENSIONS = ("valence", "arousal")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One number for a model's own tests: its accuracy under one attack, measured and stored. It asserts nothing."""
+"""One number for a model's own tests: its accuracy or CCC under one attack, measured and stored. It asserts nothing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from pathlib import Path
 
 from torch import nn
 
+from attacks.regression import for_task
 from fer_bench import api, metrics, provenance, recreate
 from fer_bench.benchmark import Plan, run_matrix
 from fer_bench.engines.local import choose_device
 from fer_bench.errors import AttackError, UsageError
-from fer_bench.store import ResultStore
-from fer_bench.types import Cell, ModelCard
-from reports import tables
+from fer_bench.metrics import DIMENSIONS
+from fer_bench.store import ResultStore, StoredCell
+from fer_bench.types import Cell, ModelCard, Task
+from reports import tables, va
+from reports.frames import Frames
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,25 @@ class Measured:
     clean: metrics.Rate
     n: int
     key: str
+
+
+@dataclass(frozen=True)
+class Concordance:
+    """The CCC of valence and of arousal under attack, with 95 % intervals, and where both are stored.
+
+    `clean`: the mean of the two without attack. A CCC that is undefined, because nothing varies, counts as 0.
+    """
+
+    valence: metrics.Rate
+    arousal: metrics.Rate
+    clean: float
+    n: int
+    key: str
+
+    @property
+    def mean(self) -> float:
+        """The mean of valence and arousal."""
+        return (self.valence.value + self.arousal.value) / 2
 
 
 def robust_accuracy(
@@ -47,41 +69,101 @@ def robust_accuracy(
     weights have not; for a card or a name of the registry what is stored in `out` is taken. Raises FerBenchError for
     what cannot be used, AttackError where the attack or the model fails.
     """
-    live = isinstance(model, nn.Module)
-    card = _card(model, tuple(classes), name) if isinstance(model, nn.Module) else api.choose_models([model])[0]
-    asked = api.choose_attacks(attack)
-    if len(asked) != 1 or asked[0].spec.minimum_norm:
-        raise UsageError(f"one attack at one budget is needed, not '{attack}'; give its eps, as in pgd(eps=2/255).")
-    evalset = api.open_data(data, n)
-    where = choose_device(device)
-    entrant = api.entrant(card)
-    plan = Plan(device=where, seed=seed, rerun="all" if live else "failed")
-    key = Cell(card.name, entrant.digest, asked[0].spec, evalset.name, evalset.digest, len(evalset), seed).key
-    with ResultStore(out) as store:
-        done = run_matrix([entrant], asked, evalset, store, plan, provenance.collect("pytest", where))
-        for failure in done.failures:
-            raise AttackError(f"{failure.model}, {failure.attack}: {failure.error}")
-        cell = recreate.find_cell(store, key)
-        verdicts = tables.collect(store).by_cell[cell.id]
-    left = tables.robust(verdicts, asked[0].spec.threat)
+    done = _cell(_Asked(model, "expression", tuple(classes), name), attack, data, out, n, seed, device)
+    verdicts = done.frames.by_cell[done.cell.id]
+    left = tables.robust(verdicts, done.cell.cell.attack.threat)
     return Measured(
         robust=metrics.wilson(int(left.sum()), len(left)),
         clean=metrics.wilson(int(verdicts["right"].sum()), len(left)),
         n=len(left),
-        key=key,
+        key=done.cell.key,
     )
 
 
-def _card(model: nn.Module, classes: tuple[str, ...], name: str) -> ModelCard:
+def robust_ccc(
+    model: nn.Module | ModelCard | str,
+    attack: str,
+    data: str,
+    out: Path,
+    *,
+    n: int | None = None,
+    name: str = "",
+    seed: int = 0,
+    device: str = "auto",
+) -> Concordance:
+    """The concordance of a regressor's valence and arousal with the truth while `attack` raises its error.
+
+    `attack` is one attack at one budget, without tolerance: with one it stops before the error is large. Otherwise as
+    `robust_accuracy`.
+    """
+    done = _cell(_Asked(model, "va", DIMENSIONS, name), attack, data, out, n, seed, device)
+    [found] = [entry for entry in va.regressions(done.frames) if entry.cell.id == done.cell.id]
+    assert found.attacked is not None
+    valence, arousal = (_rate(found.attacked[dimension]) for dimension in DIMENSIONS)
+    clean = sum(found.clean[dimension].agreement.ccc or 0.0 for dimension in DIMENSIONS) / len(DIMENSIONS)
+    return Concordance(valence, arousal, clean, done.cell.cell.n, done.cell.key)
+
+
+def _rate(measured: va.Measured) -> metrics.Rate:
+    value = measured.agreement.ccc or 0.0
+    low, high = measured.ccc or (value, value)
+    return metrics.Rate(value, low, high)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A model as it was given, what it must be for, and for a module what its outputs are."""
+
+    model: nn.Module | ModelCard | str
+    task: Task
+    classes: tuple[str, ...]
+    name: str
+
+
+@dataclass(frozen=True)
+class _Done:
+    frames: Frames
+    cell: StoredCell
+
+
+def _cell(asked: _Asked, attack: str, data: str, out: Path, n: int | None, seed: int, device: str) -> _Done:
+    """Runs the one cell, or finds it, and gives it with the frames of its folder."""
+    model = asked.model
+    live = isinstance(model, nn.Module)
+    card = _card(model, asked) if isinstance(model, nn.Module) else api.choose_models([model])[0]
+    chosen = api.choose_attacks(attack)
+    if len(chosen) != 1 or chosen[0].spec.minimum_norm:
+        raise UsageError(f"one attack at one budget is needed, not '{attack}'; give its eps, as in pgd(eps=2/255).")
+    evalset = api.open_data(data, n)
+    verb = {"expression": "robust_accuracy", "va": "robust_ccc"}
+    if evalset.task != asked.task:
+        raise UsageError(f"{verb[asked.task]} cannot use {data}; it is data for {verb[evalset.task]}.")
+    if card.task != asked.task:
+        raise UsageError(f"{verb[asked.task]} cannot use {card.name}; it is a model for {verb[card.task]}.")
+    (ready,) = for_task(chosen, evalset.task)
+    if asked.task == "va" and ready.spec.tolerance is not None:
+        raise UsageError(f"'{attack}' stops at a tolerance, which leaves no CCC under attack; leave the tolerance out.")
+    where = choose_device(device)
+    entrant = api.entrant(card)
+    plan = Plan(device=where, seed=seed, rerun="all" if live else "failed")
+    key = Cell(card.name, entrant.digest, ready.spec, evalset.name, evalset.digest, len(evalset), seed).key
+    with ResultStore(out) as store:
+        done = run_matrix([entrant], [ready], evalset, store, plan, provenance.collect("pytest", where))
+        for failure in done.failures:
+            raise AttackError(f"{failure.model}, {failure.attack}: {failure.error}")
+        return _Done(tables.collect(store), recreate.find_cell(store, key))
+
+
+def _card(model: nn.Module, asked: _Asked) -> ModelCard:
     """A card of a module that is at hand; the benchmark gets copies, so that the module stays as it is."""
-    if not classes:
+    if not asked.classes:
         raise UsageError("a module needs its classes, in the order of its outputs: classes=('angry', 'happy', ...).")
-    called = name or type(model).__name__
+    called = asked.name or type(model).__name__
     return ModelCard(
         name=called,
         title=called,
-        task="expression",
-        classes=classes,
+        task=asked.task,
+        classes=asked.classes,
         input="unknown",
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         paper="unknown",

@@ -1,4 +1,4 @@
-"""pytest plugin: a model's own tests can assert its robust accuracy. Importing it must import nothing heavy.
+"""pytest plugin: a model's own tests can assert its robust accuracy or CCC. Importing it must import nothing heavy.
 
     def test_my_net_withstands_small_perturbations(ferbench):
         assert ferbench.robust_accuracy(MyNet(), classes=CLASSES, attack="pgd(eps=2/255)", data="demo") >= 0.30
@@ -21,7 +21,7 @@ from fer_bench.errors import AttackError
 if TYPE_CHECKING:
     from torch import nn
 
-    from fer_bench.measure import Measured
+    from fer_bench.measure import Concordance, Measured
     from fer_bench.types import ModelCard
 
 _OPTION = "ferbench_results"
@@ -53,6 +53,35 @@ class Accuracy(float):
             f"{float(self):.4g} (95 % {self.low:.3f} to {self.high:.3f}, n = {self.n}, clean {self.clean:.3f}, "
             f"cell {self.key})"
         )
+
+
+class Agreement(float):
+    """A mean CCC under attack that compares as a float and shows both dimensions where an assertion fails.
+
+    `valence`, `arousal`: the CCC of each; `intervals`: their 95 % intervals. `clean`: the mean without attack. `n`,
+    `key`: as in Accuracy.
+    """
+
+    valence: float
+    arousal: float
+    intervals: tuple[tuple[float, float], tuple[float, float]]
+    clean: float
+    n: int
+    key: str
+
+    @classmethod
+    def of(cls, measured: Concordance) -> Agreement:
+        """The number of a measurement."""
+        made, valence, arousal = cls(measured.mean), measured.valence, measured.arousal
+        made.valence, made.arousal = valence.value, arousal.value
+        made.intervals = ((valence.low, valence.high), (arousal.low, arousal.high))
+        made.clean, made.n, made.key = measured.clean, measured.n, measured.key
+        return made
+
+    def __repr__(self) -> str:
+        named = zip(("valence", "arousal"), (self.valence, self.arousal), self.intervals, strict=True)
+        parts = [f"{name} {value:.3f}, 95 % {low:.3f} to {high:.3f}" for name, value, (low, high) in named]
+        return f"{float(self):.4g} ({'; '.join(parts)}; n = {self.n}, clean {self.clean:.3f}, cell {self.key})"
 
 
 @dataclass(frozen=True)
@@ -91,6 +120,31 @@ class Bench:
             pytest.fail(" ".join(str(error).split()), pytrace=False)
         return Accuracy.of(found)
 
+    def robust_ccc(
+        self,
+        model: nn.Module | ModelCard | str,
+        attack: str,
+        data: str,
+        *,
+        n: int | None = None,
+        name: str = "",
+        seed: int = 0,
+        device: str = "auto",
+    ) -> Agreement:
+        """The mean CCC of a regressor's valence and arousal, in [-1, 1], while `attack` raises its error.
+
+        `model`: a module that answers `(batch, 2)`, valence and arousal in [-1, 1], a ModelCard, or a name of the
+        registry. `attack`: one attack at one budget, without tolerance. `data`: NAME:PATH[:SPLIT] of a set that is
+        labelled with valence and arousal. The rest as in `robust_accuracy`.
+        """
+        from fer_bench import measure
+
+        try:
+            found = measure.robust_ccc(model, attack, data, self.out, n=n, name=name, seed=seed, device=device)
+        except AttackError as error:
+            pytest.fail(" ".join(str(error).split()), pytrace=False)
+        return Agreement.of(found)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the ini option for the results folder."""
@@ -99,7 +153,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the marker."""
-    config.addinivalue_line("markers", "ferbench: measures the robust accuracy of a model (fer_bench)")
+    config.addinivalue_line("markers", "ferbench: measures the robustness of a model (fer_bench)")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -112,5 +166,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def ferbench(pytestconfig: pytest.Config) -> Bench:
-    """Measures robust accuracies; see fer_bench.pytest_plugin.Bench."""
+    """Measures robust accuracies and CCC; see fer_bench.pytest_plugin.Bench."""
     return Bench(pytestconfig.rootpath / str(pytestconfig.getini(_OPTION)))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fer_bench.metrics import DIMENSIONS
 from reports.display import decimal, interval, percent, visible
 from reports.rows import Number
-from reports.va import DIMENSIONS, Measured, Regression
+from reports.va import Measured, Regression
 
 
 @dataclass(frozen=True)

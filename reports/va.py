@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from fer_bench import bootstrap, metrics
-from fer_bench.metrics import Agreement, Rate
+from fer_bench.metrics import DIMENSIONS, Agreement, Rate
 from fer_bench.store import StoredCell
 from reports.frames import Frames
 from reports.rates import finished, robust
 
-DIMENSIONS = ("valence", "arousal")
 MEASURES = ("rmse", "mae", "pcc", "ccc", "sagr")
 _RESAMPLES = 1000
 

@@ -41,6 +41,18 @@ def test_without_the_test_or_without_the_tolerance_honest_reruns_would_fail(scri
     assert beyond >= 10
 
 
+def test_the_bootstraps_p_is_as_often_small_as_it_says(script):
+    """Two runs of a regressor that differ by chance: p is below 0.1 one time in ten (500 pairs know it to 1.3 %)."""
+    shares = (script["by_chance"](100, 500) < 0.1).mean(0)
+    assert shares == pytest.approx(0.1, abs=0.04)
+
+
+def test_larger_errors_of_one_regressor_are_caught_and_an_honest_rerun_is_not(script):
+    failed = script["worsened"](6, cells=3, n=200, worse=0.2)
+    assert all({"model-0 attack@2/255 RMSE valence", "model-0 attack@2/255 RMSE arousal"} <= set(f) for f in failed)
+    assert sum(map(bool, script["worsened"](6, cells=3, n=200, worse=0.0))) <= 1
+
+
 def test_the_documents_show_the_table_that_the_function_gives(script):
     page = (ROOT / "docs" / "design" / "gate.md").read_text(encoding="utf-8")
     assert script["power_table"]() in page

@@ -18,11 +18,13 @@ from torch import nn
 
 import fer_bench
 from fer_bench import api, baselines
+from fer_bench.bootstrap import smallest_p
 from fer_bench.cli import main
 from fer_bench.errors import StoreError
 from fer_bench.judgement import Check, Rule
 from fer_bench.metrics import agreement
 from reports import gate
+from reports.display import decimal
 from reports.va import va_frame
 
 N = 100
@@ -78,7 +80,7 @@ def test_larger_errors_of_one_dimension_under_attack_fail_that_dimension_and_no_
     assert states(check, "clean") == KEPT
     [row] = [row for row in check.shifts if row.status == "worse" and row.measure.startswith("RMSE")]
     assert row.after == pytest.approx(3 * row.before, rel=1e-5)
-    assert row.p_worse == pytest.approx(8 / 10_001)
+    assert row.p_worse == pytest.approx(8 * smallest_p(N, 10_000))
     assert row.low < row.change < row.high
     assert row.new_weights
     assert not row.blind
@@ -210,7 +212,7 @@ def test_compare_shows_regressors_two_sided():
     assert done.exit_code == 0
     assert "From A to B: 8 agreements compared, 4 worse, 0 better" in done.stdout
     row = next(line for line in done.stdout.splitlines() if "RMSE arousal" in line and "pgd-va" in line)
-    assert row.split()[-2:] == ["0.0016", "WORSE"]  # both sides of 8 comparisons: 16 / 10,001
+    assert row.split()[-2:] == [decimal(16 * smallest_p(N, 10_000)), "WORSE"]  # both sides of 8 comparisons
 
 
 # ------------------------------------------------------------------------------------------------------------ the file

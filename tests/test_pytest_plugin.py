@@ -41,6 +41,31 @@ def test_wrong_use(ferbench):
     with pytest.raises(UsageError, match="unknown model 'nosuch'"):
         ferbench.robust_accuracy("nosuch", data="fer2013:fer")
 
+def test_regressor(ferbench):
+    from test_gate_va import AnySize
+    found = ferbench.robust_ccc(AnySize(0.02), "pgd-2(eps=8/255)", "fer2013-va:fer", n=8)
+    assert -1 <= found <= found.clean <= 1 and found.n == 8
+    assert abs(found - (found.valence + found.arousal) / 2) < 1e-12
+    assert found.intervals[0][0] <= found.valence <= found.intervals[0][1]
+    import fer_bench
+    from reports.va import va_frame
+    row = va_frame(fer_bench.load("kept")).iloc[0]
+    for value, when in ((found, "attacked"), (found.clean, "clean")):
+        assert value == pytest.approx((row[f"{when}_ccc_valence"] + row[f"{when}_ccc_arousal"]) / 2)
+    assert found >= 0.98
+
+def test_wrong_use_of_a_regressor(ferbench):
+    from fer_bench.errors import UsageError
+    from test_gate_va import AnySize
+    with pytest.raises(UsageError, match="robust_ccc cannot use fer2013:fer; it is data for robust_accuracy"):
+        ferbench.robust_ccc(AnySize(), "fgsm(eps=1/255)", "fer2013:fer")
+    with pytest.raises(UsageError, match="robust_accuracy cannot use fer2013-va:fer; it is data for robust_ccc"):
+        ferbench.robust_accuracy(SmallConvToy(), classes=CLASSES, data="fer2013-va:fer")
+    with pytest.raises(UsageError, match="robust_ccc cannot use toy; it is a model for robust_accuracy"):
+        ferbench.robust_ccc(toy_card(), "fgsm(eps=1/255)", "fer2013-va:fer")
+    with pytest.raises(UsageError, match="stops at a tolerance"):
+        ferbench.robust_ccc(AnySize(), "pgd-2(eps=8/255,tolerance=0.1)", "fer2013-va:fer")
+
 def test_broken(ferbench):
     class Broken(SmallConvToy):
         def forward(self, images):
@@ -84,17 +109,23 @@ def test_assertions_hold_fail_and_show_the_interval_and_everything_is_kept(proje
         "test_weak": "FAILED",
         "test_strong": "PASSED",
         "test_wrong_use": "PASSED",
+        "test_regressor": "FAILED",
+        "test_wrong_use_of_a_regressor": "PASSED",
         "test_broken": "FAILED",
         "test_of_something_else": "PASSED",
     }, done.stdout + done.stderr
     assert "n = 8, clean 1.000, cell " in done.stdout  # the failed assertion shows the interval
     [line] = [line for line in done.stdout.splitlines() if line.startswith("E ") and ">= 0.99" in line]
     assert "95 %" in line
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("E ") and "(valence " in line]
+    assert "; arousal " in line
+    assert "; n = 8, clean " in line
     assert "RuntimeError: no luck" in done.stdout
     with ResultStore(project / "kept", create=False) as store:
         kept = {cell.cell.model: cell for cell in store.cells()}
     assert {name: cell.status for name, cell in kept.items()} == {
         "SmallConvToy": "done",
+        "AnySize": "done",
         "carded": "done",
         "Broken": "failed",
     }
@@ -108,9 +139,9 @@ def test_assertions_hold_fail_and_show_the_interval_and_everything_is_kept(proje
 
 def test_the_marker_selects_and_deselects(project):
     without = run(project, "-q", "-m", "not ferbench")
-    assert "1 passed, 4 deselected" in without.stdout, without.stdout + without.stderr
+    assert "1 passed, 6 deselected" in without.stdout, without.stdout + without.stderr
     listed = run(project, "-q", "-m", "ferbench", "--collect-only")
-    assert "4/5 tests collected (1 deselected)" in listed.stdout
+    assert "6/7 tests collected (1 deselected)" in listed.stdout
 
 
 def test_loading_the_plugin_imports_nothing_heavy():

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap, norm
+from scipy.stats import t as student
 
-from fer_bench.bootstrap import changes, concordance, draws_for, root_mean_square, smallest_p
+from fer_bench.bootstrap import changes, concordance, draws_for, expanded, root_mean_square, smallest_p
 from fer_bench.regression import can_fail, exceeds, holm, mcnemar, power, smallest_detectable_drop
 
 # ----------------------------------------------------------------------------------------------------------- McNemar
@@ -156,7 +157,7 @@ def test_the_interval_is_that_of_scipys_paired_bootstrap():
     room = 0.2 * expected.standard_error  # a quantile of 2,000 draws is known to 0.06 of it
     assert found.ccc.low == pytest.approx(expected.confidence_interval.low, abs=room)
     assert found.ccc.high == pytest.approx(expected.confidence_interval.high, abs=room)
-    assert (found.ccc.p_worse, found.ccc.p_better) == pytest.approx((1 / 10_001, 1))
+    assert (found.ccc.p_worse, found.ccc.p_better) == pytest.approx((smallest_p(120, 10_000), 1))
 
 
 def test_p_is_that_of_the_normal_law_where_the_error_has_one():
@@ -176,7 +177,7 @@ def test_rmse_that_grows_by_a_factor_does_so_in_every_resample():
     [doubled] = changes(truth, truth, truth + 2 * (before - truth), draws=999)
     assert (found.rmse.low, found.rmse.high) == pytest.approx((doubled.rmse.low, doubled.rmse.high))
     assert found.rmse.after == pytest.approx(3 * found.rmse.before)
-    assert (found.rmse.p_worse, found.rmse.p_better) == (1 / 1000, 1)
+    assert (found.rmse.p_worse, found.rmse.p_better) == (smallest_p(50, 999), 1)
 
 
 def test_columns_are_changes_of_their_own_and_the_seed_decides_the_draws():
@@ -187,7 +188,9 @@ def test_columns_are_changes_of_their_own_and_the_seed_decides_the_draws():
     )
     assert (first.ccc.low, first.rmse.p_worse) == pytest.approx((alone.ccc.low, alone.rmse.p_worse))
     assert (second.ccc.p_worse, second.ccc.p_better, second.rmse.p_worse, second.rmse.p_better) == (1, 1, 1, 1)
-    assert (third.ccc.p_worse, third.ccc.p_better) == (first.ccc.p_better, first.ccc.p_worse) == (1, 1 / 501)
+    assert (
+        (third.ccc.p_worse, third.ccc.p_better) == (first.ccc.p_better, first.ccc.p_worse) == (1, smallest_p(80, 500))
+    )
     assert changes(truth, before, after, seed=1, draws=500) == changes(truth, before, after, seed=1, draws=500)
     assert changes(truth, before, after, seed=1, draws=500) != changes(truth, before, after, seed=2, draws=500)
 
@@ -197,7 +200,16 @@ def test_few_samples_prove_little_however_alike_their_resamples_are():
     truth = column(np.linspace(-1, 1, 5))
     [found] = changes(truth, truth, truth + 0.5, draws=500)
     assert found.rmse.p_worse == smallest_p(5, 500) == 1 / 32
-    assert smallest_p(50, 500) == 1 / 501
+    assert smallest_p(1, 500) == 1
+
+
+def test_p_is_that_of_students_t_where_the_resamples_are_normal():
+    """A change by z standard errors of a sample of n, as far as resamples know it: t = z sqrt((n - 1) / n)."""
+    p = expanded(norm.sf([1.0, 3.0, -2.0]), 20)
+    assert p == pytest.approx(student.sf(np.array([1.0, 3.0, -2.0]) * math.sqrt(19 / 20), 19))
+    assert p[1] > 2 * norm.sf(3)
+    assert expanded(norm.sf([3.0]), 100_000) == pytest.approx(norm.sf(3), rel=1e-3)
+    assert smallest_p(10_000, 500) == pytest.approx(1 / 501, rel=1e-2)
 
 
 def test_there_are_so_many_resamples_that_holms_hardest_level_can_be_passed():

@@ -78,8 +78,9 @@ def check(
     """Compare results with a baseline; fail where an accuracy fell.
 
     A cell fails only where its accuracy fell by more than the tolerance and the fall is significant: exact one-sided
-    McNemar test on the paired verdicts, Holm's correction over all cells. A cell that is missing, or differs in data,
-    attack, budget, n or seed, is not comparable and fails too. Exit code 0: passed, 1: failed, 2: cannot be used.
+    McNemar test on the paired verdicts, of a regressor's CCC and RMSE a paired bootstrap, Holm's correction over all of
+    them. A cell that is missing, or differs in data, attack, budget, n or seed, is not comparable and fails too. Exit
+    code 0: passed, 1: failed, 2: cannot be used.
     """
     from fer_bench import readout
 

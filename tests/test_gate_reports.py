@@ -222,6 +222,23 @@ def test_equal_outcomes_with_other_predictions_are_told():
     assert "1 differ, 0 not comparable" in said
 
 
+def test_two_seeds_of_a_cell_are_told_apart():
+    make(Path("old"), Made(outcomes()), Made(outcomes(), seed=3))
+    make(Path("new"), Made(outcomes()), Made(outcomes(40), seed=3))
+    fer_bench.baseline("old", "baseline.json")
+    check = fer_bench.check("new", "baseline.json")
+    [fallen] = [line for line in gate.as_markdown(check).splitlines() if "| FELL |" in line]
+    assert "| toys, seed 3 |" in fallen
+    cases = {
+        (case.get("classname"), case.get("name")): len(case) for case in ElementTree.fromstring(gate.as_junit(check))
+    }
+    assert cases == {
+        ("ferbench.toys.toy", "clean, clean accuracy"): 0,
+        ("ferbench.toys.toy", "pgd@8/255, robust accuracy"): 0,
+        ("ferbench.toys.toy.seed 3", "pgd@8/255, robust accuracy"): 1,
+    }
+
+
 def test_long_lists_of_names_are_cut():
     cells = [Made(outcomes(), pgd(k / 255)) for k in range(1, 15)]
     make(Path("old"), cells[0])

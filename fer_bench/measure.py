@@ -142,7 +142,7 @@ def _cell(asked: _Asked, attack: str, data: str, out: Path, n: int | None, seed:
         raise UsageError(f"{verb[asked.task]} cannot use {card.name}; it is a model for {verb[card.task]}.")
     (ready,) = for_task(chosen, evalset.task)
     if asked.task == "va" and ready.spec.tolerance is not None:
-        raise UsageError(f"'{attack}' stops at a tolerance, which leaves no CCC under attack; leave the tolerance out.")
+        raise UsageError(f"'{attack}' stops at a tolerance, which leaves no CCC under attack; ask without, as pgd.")
     where = choose_device(device)
     entrant = api.entrant(card)
     plan = Plan(device=where, seed=seed, rerun="all" if live else "failed")

@@ -233,7 +233,7 @@ def test_the_file_keeps_every_prediction_once():
 
 
 def test_a_baseline_without_regressors_of_the_first_schema_is_still_read():
-    old = Path(__file__).parent / "golden" / "baseline-fer2013.json"
+    old = Path(__file__).parent / "golden" / "baseline-schema-1.json"
     assert json.loads(old.read_text())["schema"] == 1
     assert len(baselines.read(old).cells) == 6
     judged(CLEAN, CLEAN)

@@ -160,7 +160,7 @@ def test_the_loss_of_mart() -> None:
     p, q = probabilities(given, pair.batch.images), probabilities(given, pair.images)
     expected = torch.zeros(())
     for i in range(4):
-        wrong = max(float(q[i, k]) for k in range(7) if k != i)
+        wrong = max(float(q[i, k].detach()) for k in range(7) if k != i)
         expected = expected - q[i, i].log() - math.log(1 - wrong)
         expected = expected + 3 * (p[i] * (p[i] / q[i]).log()).sum() * (1 - p[i, i])
     torch.testing.assert_close(methods.loss(given, pair), expected / 4, atol=1e-5, rtol=1e-4)
@@ -188,7 +188,7 @@ def test_adversarial_images_are_in_the_budget_and_hurt(method: str) -> None:
     assert float((found - batch.images).abs().max()) <= 0.05 + 1e-6
     assert given.network.model.training, "the attack's eval mode ends with it"
     losses = [F.cross_entropy(given.network(z), batch.targets) for z in (batch.images, found)]
-    assert float(losses[1]) > float(losses[0])
+    assert losses[1].item() > losses[0].item()
 
 
 def test_standard_training_looks_for_nothing() -> None:

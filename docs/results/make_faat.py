@@ -23,15 +23,17 @@ IMAGES = 1000
 #: Title -> the reading, as tables name it.
 COLUMNS = {
     "PGD-20": "pgd-20@4/255",
-    "AutoAttack": "standard@4/255",
+    "APGD-CE": "apgd-ce@4/255",
+    "APGD-T": "apgd-t@4/255",
+    "Square": "square(queries=1000)@4/255",
     "PGD-20 inside": "pgd(steps=20,region=core)@4/255",
     "PGD-20 outside": "pgd(steps=20,region=outside-core)@4/255",
     "PGD high": "pgd-high@4/255",
-    "PGD low": "pgd-low@4/255",
-    "Square": "square(queries=1000)@4/255",
     "APGD-CE L2 0.5": "apgd-ce(norm=L2)@0.5",
     "CW L2 0.5": "cw@0.5",
 }
+#: The threat whose worst case, per image over all attacks at it, stands for AutoAttack.
+WORST = "Linf@4/255"
 #: Each of these against FAAT.
 RIVALS = ("slim-faat-random-mask", "slim-faat-no-freq", "slim-pgd-at", "slim-trades", "slim-standard")
 FAAT = "slim-faat"
@@ -53,8 +55,10 @@ def _rates(frames: Frames) -> str:
             _percent(entry.clean.rate),
             *("-" if score is None else _percent(score.robust.rate) for score in scores),
         ]
-        rows.append([entry.first.cell.model, *cells, _corruptions(frames, entry)])
-    return table(("model", "clean", *COLUMNS, "corruptions"), rows)
+        worst = entry.worst.get(WORST)
+        last = ["-" if worst is None else _percent(worst.rate), _corruptions(frames, entry)]
+        rows.append([entry.first.cell.model, *cells, *last])
+    return table(("model", "clean", *COLUMNS, f"worst case {WORST}", "corruptions"), rows)
 
 
 def _duels(frames: Frames) -> str:

@@ -32,8 +32,6 @@ COLUMNS = {
     "APGD-CE L2 0.5": "apgd-ce(norm=L2)@0.5",
     "CW L2 0.5": "cw@0.5",
 }
-#: The threat whose worst case, per image over all attacks at it, stands for AutoAttack.
-WORST = "Linf@4/255"
 #: Each of these against FAAT.
 RIVALS = ("slim-faat-random-mask", "slim-faat-no-freq", "slim-pgd-at", "slim-trades", "slim-standard")
 FAAT = "slim-faat"
@@ -55,10 +53,10 @@ def _rates(frames: Frames) -> str:
             _percent(entry.clean.rate),
             *("-" if score is None else _percent(score.robust.rate) for score in scores),
         ]
-        worst = entry.worst.get(WORST)
-        last = ["-" if worst is None else _percent(worst.rate), _corruptions(frames, entry)]
-        rows.append([entry.first.cell.model, *cells, *last])
-    return table(("model", "clean", *COLUMNS, f"worst case {WORST}", "corruptions"), rows)
+        rows.append([entry.first.cell.model, *cells, _corruptions(frames, entry)])
+    header = ("model", "clean", *COLUMNS, "corruptions")
+    measured = [place for place in range(len(header)) if any(row[place] != "-" for row in rows)]
+    return table([header[place] for place in measured], [[row[place] for place in measured] for row in rows])
 
 
 def _duels(frames: Frames) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from fer_bench.guarded import Entry, GuardedCell, Predicted, Verdicts
 from fer_bench.judgement import Comparison, Rule, Shift, ShiftStatus, Status
 from fer_bench.metrics import DIMENSIONS
 from fer_bench.regression import can_fail, exceeds, holm, mcnemar
+
+S = TypeVar("S", Status, ShiftStatus)
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,6 @@ def _comparison(
     one: _Counted, fell: int, rose: int, p_fell: float, p_rose: float, family: int, rule: Rule
 ) -> Comparison:
     pair, n = one.pair, one.before.n
-    status: Status = "held"
-    if p_fell < rule.alpha and exceeds(np.asarray(fell - rose), n, rule.tolerance):
-        status = "fell"
-    elif p_rose < rule.alpha and exceeds(np.asarray(rose - fell), n, rule.tolerance):
-        status = "rose"
-    if rule.exact and status != "fell" and not _equal(one):
-        status = "differs"
     return Comparison(
         cell=pair.old.cell,
         reading=pair.before.name,
@@ -98,10 +94,24 @@ def _comparison(
         rose=rose,
         p_fell=p_fell,
         p_rose=p_rose,
-        status=status,
+        status=_status(
+            ("fell", "rose"),
+            down=p_fell < rule.alpha and bool(exceeds(np.asarray(fell - rose), n, rule.tolerance)),
+            up=p_rose < rule.alpha and bool(exceeds(np.asarray(rose - fell), n, rule.tolerance)),
+            unequal=rule.exact and not _equal(one),
+        ),
         blind=not can_fail(one.before.right, n, family, rule.tolerance, rule.alpha),
         new_weights=pair.new_weights,
     )
+
+
+def _status(words: tuple[S, S], *, down: bool, up: bool, unequal: bool) -> S:
+    """What a change is called, `words` for down and up: a fall before all else, then whether it had to be equal."""
+    if down:
+        return words[0]
+    if unequal:
+        return "differs"
+    return words[1] if up else "held"
 
 
 def _equal(one: _Counted) -> bool:
@@ -124,13 +134,6 @@ def _measures(pair: Pair, dimension: str, found: Changes, equal: bool) -> Iterat
 
 
 def _shift(row: _Changed, p_worse: float, p_better: float, family: int, draws: int, rule: Rule) -> Shift:
-    status: ShiftStatus = "held"
-    if p_worse < rule.alpha and row.worse > rule.tolerance + 1e-9:
-        status = "worse"
-    elif p_better < rule.alpha and -row.worse > rule.tolerance + 1e-9:
-        status = "better"
-    if rule.exact and status != "worse" and not row.equal:
-        status = "differs"
     cell = row.pair.old.cell
     return Shift(
         cell=cell,
@@ -142,7 +145,12 @@ def _shift(row: _Changed, p_worse: float, p_better: float, family: int, draws: i
         high=row.change.high,
         p_worse=p_worse,
         p_better=p_better,
-        status=status,
+        status=_status(
+            ("worse", "better"),
+            down=p_worse < rule.alpha and row.worse > rule.tolerance + 1e-9,
+            up=p_better < rule.alpha and -row.worse > rule.tolerance + 1e-9,
+            unequal=rule.exact and not row.equal,
+        ),
         blind=family * bootstrap.smallest_p(cell.n, draws) >= rule.alpha,
         new_weights=row.pair.new_weights,
     )

@@ -93,10 +93,10 @@ def card_files(files: Sequence[CardFile], name: str) -> tuple[Path, ...]:
         if isinstance(file, WebFile) and cached(file) is None:
             _prepare(file)
             web.download(file, _place(file))
-        elif isinstance(file, LocalFile) and file.bundled and not _is_unchanged(file):
-            raise IntegrityError(f"{file.path} is not as it was shipped; it was not used. Install fer_bench again.")
         elif isinstance(file, LocalFile) and not _is_unchanged(file):
-            raise IntegrityError(f"{file.path} has changed or gone since this run began; it was not used. Start again.")
+            what = "is not as it was shipped" if file.bundled else "has changed or gone since this run began"
+            remedy = "Install fer_bench again" if file.bundled else "Start again"
+            raise IntegrityError(f"{file.path} {what}; it was not used. {remedy}.")
     return tuple(file.path if isinstance(file, LocalFile) else _place(file) for file in at_hand)
 
 

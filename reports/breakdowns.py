@@ -10,7 +10,7 @@ from fer_bench import metrics, protocol
 from fer_bench.store import StoredCell
 from fer_bench.types import ThreatModel
 from reports.frames import Frames
-from reports.rates import Reading, readings, robust, tried
+from reports.rates import Reading, attacked_predictions, readings, robust, tried
 
 _OF_CELL = ["model", "weights", "data", "n", "seed"]
 #: What a prediction is called that names no class of the model: a class of the data that the model lacks.
@@ -43,8 +43,7 @@ def confusion(frames: Frames) -> pd.DataFrame:
     """
     rows = []
     for cell, reading, verdicts in _read(frames):
-        fell = verdicts["right"] & ~robust(verdicts, reading.threat)
-        attacked = verdicts["attacked_prediction"].where(fell, verdicts["clean_prediction"])
+        attacked = attacked_predictions(verdicts, reading.threat)
         counts = pd.Series(1, index=verdicts.index).groupby([verdicts["truth"], verdicts["clean_prediction"], attacked])
         for (truth, clean, after), images in counts.sum().items():
             names = [_class(cell, int(clean)), _class(cell, int(after))]

@@ -32,7 +32,7 @@ class Cost:
 
 def cost_row(cell: StoredCell) -> Cost:
     """What a cell cost, as text. It must have judged an image."""
-    each = (cell.forward_rows + cell.backward_rows) / cell.judged
+    each = _rows_an_image(cell)
     return Cost(
         model=visible(cell.cell.model),
         attack=attack_name(cell),
@@ -152,9 +152,12 @@ def _cell(entry: Entry, score: Score) -> StoredCell:
     return next(cell for cell in entry.cells if cell.id == score.reading.cell)
 
 
-def _each_image(entry: Entry, score: Score) -> float:
-    cell = _cell(entry, score)
+def _rows_an_image(cell: StoredCell) -> float:
     return (cell.forward_rows + cell.backward_rows) / cell.judged
+
+
+def _each_image(entry: Entry, score: Score) -> float:
+    return _rows_an_image(_cell(entry, score))
 
 
 def _beats(entry: Entry, other: Score, score: Score) -> bool:

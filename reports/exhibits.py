@@ -15,7 +15,7 @@ from fer_bench.outcomes import Verdict
 from fer_bench.types import ThreatModel
 from reports.boards import Board, Entry
 from reports.frames import Frames
-from reports.rates import Reading, robust, threat_order
+from reports.rates import Reading, fell, threat_order
 
 #: Perturbations whose energy is measured, of each row: more than are shown, because a mean over few tells little.
 MEASURED = 16
@@ -77,8 +77,8 @@ def _strongest(entry: Entry, threat: ThreatModel) -> Reading | None:
 
 def _fallen(frames: Frames, reading: Reading) -> pd.DataFrame:
     own = frames.by_cell[reading.cell]
-    fell: pd.DataFrame = own[own["right"] & ~robust(own, reading.threat)]
-    return fell
+    fallen: pd.DataFrame = own[fell(own, reading.threat)]
+    return fallen
 
 
 def _order(fallen: Sequence[pd.DataFrame]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from fer_bench.store import StoredCell
 from reports.boards import Board, Entry
 from reports.display import interval, percent, visible
 from reports.frames import Frames
-from reports.rates import finished, robust, tried
+from reports.rates import by_sample, fell, finished, tried
 from reports.transfer import Transfer, stronger_than_white_box, transfers
 
 
@@ -168,8 +168,7 @@ def _kills(frames: Frames, entry: Entry, name: str, data: str) -> list[Kill]:
         broken = {}
         for reading in at:
             own = frames.by_cell[reading.cell]
-            fell = own["right"] & ~robust(own, reading.threat)
-            broken[reading.attack] = pd.Series(fell.to_numpy(), index=own["sample"].to_numpy())
+            broken[reading.attack] = by_sample(own, fell(own, reading.threat))
         table = pd.DataFrame(broken)
         alone = table[table.sum(axis=1) == 1]
         right = int(frames.by_cell[at[0].cell]["right"].sum())

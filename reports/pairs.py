@@ -10,7 +10,7 @@ import pandas as pd
 from reports.boards import Board, Entry, boards
 from reports.frames import Frames
 from reports.ranges import duels
-from reports.rates import robust
+from reports.rates import by_sample, worst_case
 
 CLEAN = "clean"
 _COLUMNS = [
@@ -37,21 +37,14 @@ def pairs(frames: Frames) -> pd.DataFrame:
 
 
 def _compared(frames: Frames, board: Board, name: str) -> list[list[object]]:
-    left = [_left(frames, entry, name) for entry in board.entries]
-    rows: list[list[object]] = []
-    for duel in duels(left):
-        one, other = left[duel.first], left[duel.second]
-        assert one is not None
-        assert other is not None
-        shared = one.index.intersection(other.index)
-        rows.append(
-            [
-                *(board.data, board.n, name, *_named(board.entries[duel.first]), *_named(board.entries[duel.second])),
-                *(duel.images, float(one[shared].mean()), float(other[shared].mean())),
-                *(duel.only_first, duel.only_second, duel.p),
-            ]
-        )
-    return rows
+    return [
+        [
+            *(board.data, board.n, name, *_named(board.entries[duel.first]), *_named(board.entries[duel.second])),
+            *(duel.images, (duel.both + duel.only_first) / duel.images, (duel.both + duel.only_second) / duel.images),
+            *(duel.only_first, duel.only_second, duel.p),
+        ]
+        for duel in duels([_left(frames, entry, name) for entry in board.entries])
+    ]
 
 
 def _named(entry: Entry) -> tuple[str, str]:
@@ -62,11 +55,8 @@ def _left(frames: Frames, entry: Entry, name: str) -> pd.Series | None:
     """By sample whether the model was right under a reading; None where that was not measured."""
     if name == CLEAN:
         own = frames.by_cell[entry.first.id]
-        right: pd.Series = pd.Series(own["right"].to_numpy(), index=own["sample"].to_numpy())
-        return right
+        return by_sample(own, own["right"])
     if name not in entry.scores:
         return None
     reading = entry.scores[name].reading
-    own = frames.by_cell[reading.cell]
-    left: pd.Series = pd.Series(robust(own, reading.threat).to_numpy(), index=own["sample"].to_numpy())
-    return left
+    return worst_case(frames, [(reading.cell, reading.threat)])

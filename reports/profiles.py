@@ -15,7 +15,7 @@ from reports.display import anchor, decimal, visible
 from reports.frames import Frames
 from reports.matrices import Kill, Matrix, Square, square
 from reports.norms import smallest, within
-from reports.rates import robust
+from reports.rates import attacked_predictions, robust
 
 #: Shares of the images that were right before, at which the sizes of smallest perturbations are told.
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -79,8 +79,7 @@ def _profile(frames: Frames, board: Board, name: str, entry: Entry, score: Score
         rate = metrics.wilson(held, len(rows))
         rates[title] = rate.value
         expressions.append(Expression(title, len(rows), square(metrics.wilson(right, len(rows))), square(rate)))
-    fell = own["right"] & ~left
-    attacked = own["attacked_prediction"].where(fell, own["clean_prediction"])
+    attacked = attacked_predictions(own, score.reading.threat)
     return Profile(
         anchor=anchor("profile", *entry.identity),
         card=anchor("card", *entry.model),

@@ -21,13 +21,15 @@ ALPHA = 0.05
 class Duel:
     """Two models on the `images` that both were asked about.
 
-    `first` and `second` are their places; `only_first` images were withstood by the first alone, `only_second` by the
-    second alone. `p`: the exact two-sided McNemar test, Holm-corrected over all pairs that were compared with it.
+    `first` and `second` are their places; `both` images were withstood by both, `only_first` by the first alone,
+    `only_second` by the second alone. `p`: the exact two-sided McNemar test, Holm-corrected over all pairs that were
+    compared with it.
     """
 
     first: int
     second: int
     images: int
+    both: int
     only_first: int
     only_second: int
     p: float
@@ -52,10 +54,10 @@ def duels(left: Sequence[pd.Series | None]) -> tuple[Duel, ...]:
     known = [(place, own) for place, own in enumerate(left) if own is not None]
     counted = []
     for (a, one), (b, other) in combinations(known, 2):
-        both = pd.concat([one, other], axis=1, join="inner").to_numpy(bool)
-        only_first, only_second = (both[:, 0] & ~both[:, 1]).sum(), (~both[:, 0] & both[:, 1]).sum()
-        counted.append((a, b, len(both), int(only_first), int(only_second)))
-    tails = mcnemar([max(first, second) for *_, first, second in counted], [min(pair[3:]) for pair in counted])
+        first, second = pd.concat([one, other], axis=1, join="inner").to_numpy(bool).T
+        alike, only_first, only_second = (first & second).sum(), (first & ~second).sum(), (~first & second).sum()
+        counted.append((a, b, len(first), int(alike), int(only_first), int(only_second)))
+    tails = mcnemar([max(pair[-2:]) for pair in counted], [min(pair[-2:]) for pair in counted])
     adjusted = holm([min(1.0, 2 * p) for p in tails])
     return tuple(Duel(*pair, float(p)) for pair, p in zip(counted, adjusted, strict=True))
 

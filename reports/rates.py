@@ -97,8 +97,25 @@ def _labels(done: Sequence[StoredCell]) -> dict[int, str]:
 
 def robust(verdicts: pd.DataFrame, threat: ThreatModel) -> pd.Series:
     """For each verdict whether the sample is robust at `threat`: right before, not fooled within it."""
+    return verdicts["right"] & ~fell(verdicts, threat)
+
+
+def fell(verdicts: pd.DataFrame, threat: ThreatModel) -> pd.Series:
+    """For each verdict whether the sample fell at `threat`: right before, and fooled within it."""
     within = verdicts["norm"].le(threat.eps + threat.tolerance)
-    return verdicts["right"] & ~(verdicts["fooled"].astype(bool) & within)
+    return verdicts["right"] & verdicts["fooled"].astype(bool) & within
+
+
+def attacked_predictions(verdicts: pd.DataFrame, threat: ThreatModel) -> pd.Series:
+    """What the model says of each sample under attack: one that did not fall keeps its clean prediction."""
+    found: pd.Series = verdicts["attacked_prediction"].where(fell(verdicts, threat), verdicts["clean_prediction"])
+    return found
+
+
+def by_sample(verdicts: pd.DataFrame, outcome: pd.Series) -> pd.Series:
+    """An `outcome` of each of the `verdicts` by the sample's name (index), as it is paired with another cell's."""
+    named: pd.Series = pd.Series(outcome.to_numpy(), index=verdicts["sample"].to_numpy())
+    return named
 
 
 def tried(verdicts: pd.DataFrame) -> pd.Series:
@@ -137,6 +154,6 @@ def worst_case(frames: Frames, cells: Sequence[tuple[int, ThreatModel]]) -> pd.S
     per_attack = []
     for cell, threat in cells:
         own = frames.by_cell[cell]
-        per_attack.append(pd.Series(robust(own, threat).to_numpy(), index=own["sample"].to_numpy()))
+        per_attack.append(by_sample(own, robust(own, threat)))
     joined: pd.Series = pd.concat(per_attack, axis=1).all(axis=1)
     return joined

@@ -6,7 +6,6 @@ package. Run it from the repository: `python docs/faat/make_pictures.py`.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 from fer_bench import landmarks
+from fer_bench.data.evalset import pixel_digest
 from fer_bench.fetch import package_file
 from fer_bench.training.masks import landmark_masks, moved, with_floor
 from fer_bench.types import PackageFile
@@ -37,7 +37,7 @@ def main() -> None:
     picture = Image.open(package_file(PHOTOGRAPH)).convert("L").crop(FACE).resize((SIDE, SIDE), Image.Resampling.BOX)
     gray = np.asarray(picture, dtype=np.float32) / 255
     image = torch.from_numpy(gray)[None, None]
-    found = landmarks.find(image, [hashlib.sha256(picture.tobytes()).hexdigest()])
+    found = landmarks.find(image, [pixel_digest(np.asarray(picture))])
     assert bool(found.found[0]), "dlib found no face"
     mask = landmark_masks(found.points, SIDE, SIDE)
     elsewhere = moved(mask, torch.Generator().manual_seed(3))

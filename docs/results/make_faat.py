@@ -17,7 +17,7 @@ from reports.boards import Entry, boards
 from reports.frames import Frames
 from reports.markdown import table
 from reports.pairs import pairs
-from reports.rates import robust
+from reports.rates import worst_case
 
 IMAGES = 1000
 #: Title -> the reading, as tables name it.
@@ -82,10 +82,7 @@ def _corruptions(frames: Frames, entry: Entry) -> str:
     found = [score.reading for name, score in entry.scores.items() if name.partition("@")[0] in GROUPS["corruptions"]]
     if len(found) != len(GROUPS["corruptions"]):
         return "-"
-    kinds = []
-    for reading in found:
-        own = frames.by_cell[reading.cell]
-        kinds.append(pd.Series(robust(own, reading.threat).to_numpy(float), index=own["sample"].to_numpy()))
+    kinds = [worst_case(frames, [(reading.cell, reading.threat)]) for reading in found]
     of_images = pd.concat(kinds, axis=1).mean(axis=1)
     return f"{100 * of_images.mean():.1f} ± {196 * of_images.std() / len(of_images) ** 0.5:.1f}"
 

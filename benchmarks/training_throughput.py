@@ -1,7 +1,9 @@
 """Throughput of the trainer against the bare passes that its inner maximisation consists of.
 
 `python benchmarks/training_throughput.py [METHOD] [ARCH]`: gradient passes per second of whole training steps
-(augmentation, attack, outer loss, optimiser), beside those of forward and backward alone, on random faces.
+(augmentation, attack, outer loss, optimiser), beside those of forward and backward alone, on random images. FAAT runs
+whole: under the mean face's mask, moved with each image's augmentation, and with the frequency loss. The masks
+themselves are made once before a training and are not counted.
 """
 
 from __future__ import annotations
@@ -9,14 +11,18 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
 from fer_bench.engines.local import choose_device
+from fer_bench.landmarks import mean_face
 from fer_bench.training import inner
+from fer_bench.training.features import default_stage
 from fer_bench.training.loop import Callback, Material, train
+from fer_bench.training.masks import landmark_masks
 from fer_bench.training.network import Network, fastest
 from fer_bench.training.recipe import Recipe
 from fer_bench.training.state import State
@@ -39,16 +45,25 @@ class Clock(Callback):
         self.last = here
 
 
+def mean_masks(n: int) -> torch.Tensor:
+    """`n` times the mask of the mean face, uint8 `(n, 1, 48, 48)`: what an image without a face found has."""
+    soft = landmark_masks(mean_face(48, 48)[None], 48, 48)
+    return (soft * 255).round().to(torch.uint8).expand(n, -1, -1, -1).contiguous()
+
+
 def main() -> None:
     method = sys.argv[1] if len(sys.argv) > 1 else "pgd-at"
     arch = sys.argv[2] if len(sys.argv) > 2 else "slim"
     device = choose_device("auto")
-    recipe = Recipe(method=method, epochs=1, batch_size=BATCH, held_out=8, mask="none", freq=False)  # type: ignore[arg-type]
+    recipe = Recipe(method=method, epochs=1, batch_size=BATCH, held_out=8)  # type: ignore[arg-type]
     model = trainable.build(arch, 7).model
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(BATCH * STEPS, 1, 48, 48, generator=generator)
     labels = torch.randint(7, (len(images),), generator=generator)
-    net = Network(model, device, fastest(model, images[:BATCH], device))
+    if recipe.uses_stage:
+        recipe = replace(recipe, stage=default_stage(model, images[:1]))
+    masks = mean_masks(len(images)) if recipe.uses_landmarks else None
+    net = Network(model, device, fastest(model, images[:BATCH], device), recipe.stage)
 
     x, y = images[:BATCH].to(device), labels[:BATCH].to(device)
     bare = []
@@ -59,7 +74,7 @@ def main() -> None:
             bare.append(time.perf_counter() - started)
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        material = Material(images, labels, None, images[:8], labels[:8], "random")
+        material = Material(images, labels, masks, images[:8], labels[:8], "random")
         train(net, Expression(), material, recipe, Path(folder), "throughput", [clock])
     passes = recipe.steps + {"standard": 1 - recipe.steps, "fgsm-rs": 2 - recipe.steps}.get(method, 1)
     passes += 1 if method in ("trades", "mart", "faat") else 0

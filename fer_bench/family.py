@@ -15,8 +15,8 @@ from fer_bench import bootstrap
 from fer_bench.bootstrap import Change, Changes
 from fer_bench.guarded import Entry, GuardedCell, Predicted, Verdicts
 from fer_bench.judgement import Comparison, Rule, Shift, ShiftStatus, Status
-from fer_bench.metrics import DIMENSIONS
 from fer_bench.regression import can_fail, exceeds, holm, mcnemar
+from fer_bench.types import VALENCE_AROUSAL
 
 S = TypeVar("S", Status, ShiftStatus)
 
@@ -61,7 +61,7 @@ def judge(pairs: Sequence[Pair], rule: Rule) -> tuple[tuple[Comparison, ...], tu
             counted.append(_Counted(pair, before, after))
         elif isinstance(before, Predicted) and isinstance(after, Predicted):
             predicted.append((pair, before, after))
-    size = len(counted) + 2 * len(DIMENSIONS) * len(predicted)
+    size = len(counted) + 2 * len(VALENCE_AROUSAL) * len(predicted)
     draws = bootstrap.draws_for(max(size, 1), rule.alpha)
     changed = [row for pair, before, after in predicted for row in _changed(pair, before, after, draws)]
     outcomes = [(one.before.array, one.after.array) for one in counted]
@@ -124,7 +124,7 @@ def _changed(pair: Pair, before: Predicted, after: Predicted, draws: int) -> Ite
     """CCC and RMSE of both dimensions, from the same resamples. The truths are equal where the data digests are."""
     equal = before.values == after.values
     dimensions = bootstrap.changes(before.truth.array, before.values.array, after.values.array, draws=draws)
-    for name, found in zip(DIMENSIONS, dimensions, strict=True):
+    for name, found in zip(VALENCE_AROUSAL, dimensions, strict=True):
         yield from _measures(pair, name, found, equal)
 
 

@@ -67,7 +67,7 @@ def find(images: torch.Tensor, ids: Sequence[str]) -> Landmarks:
     """
     found = [_cached(image, name) for image, name in zip(images, ids, strict=True)]
     height, width = images.shape[-2:]
-    mean = _mean_face(height, width)
+    mean = mean_face(height, width)
     stacked = torch.stack([mean if item is None else item for item in found]) if found else mean[None][:0]
     sane = torch.tensor([item is not None for item in found], dtype=torch.bool)
     return Landmarks(stacked.to(images.device), sane.to(images.device))
@@ -183,7 +183,7 @@ def is_sane(face: torch.Tensor, height: int, width: int) -> bool:
     )
 
 
-def _mean_face(height: int, width: int) -> torch.Tensor:
+def mean_face(height: int, width: int) -> torch.Tensor:
     """The mean face on an image of that size: float32 `(68, 2)`."""
     return torch.tensor(_MEAN_FACE, dtype=torch.float32) / 1000 * torch.tensor([width, height]) - 0.5
 

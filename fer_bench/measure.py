@@ -15,9 +15,8 @@ from fer_bench import api, metrics, provenance, recreate
 from fer_bench.benchmark import Plan, run_matrix
 from fer_bench.engines.local import choose_device
 from fer_bench.errors import AttackError, UsageError
-from fer_bench.metrics import DIMENSIONS
 from fer_bench.store import ResultStore, StoredCell
-from fer_bench.types import Cell, ModelCard, Task
+from fer_bench.types import VALENCE_AROUSAL, Cell, ModelCard, Task
 from reports import tables, va
 from reports.frames import Frames
 
@@ -96,11 +95,11 @@ def robust_ccc(
     `attack` is one attack at one budget, without tolerance: with one it stops before the error is large. Otherwise as
     `robust_accuracy`.
     """
-    done = _cell(_Asked(model, "va", DIMENSIONS, name), attack, data, out, n, seed, device)
+    done = _cell(_Asked(model, "va", VALENCE_AROUSAL, name), attack, data, out, n, seed, device)
     [found] = [entry for entry in va.regressions(done.frames) if entry.cell.id == done.cell.id]
     assert found.attacked is not None
-    valence, arousal = (_rate(found.attacked[dimension]) for dimension in DIMENSIONS)
-    clean = sum(found.clean[dimension].agreement.ccc or 0.0 for dimension in DIMENSIONS) / len(DIMENSIONS)
+    valence, arousal = (_rate(found.attacked[dimension]) for dimension in VALENCE_AROUSAL)
+    clean = sum(found.clean[dimension].agreement.ccc or 0.0 for dimension in VALENCE_AROUSAL) / len(VALENCE_AROUSAL)
     return Concordance(valence, arousal, clean, done.cell.cell.n, done.cell.key)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 #: 97.5 % quantile of the standard normal distribution.
 Z95 = 1.959963984540054
 #: What a regressor predicts, in the order of its outputs.
-DIMENSIONS = ("valence", "arousal")
 
 
 @dataclass(frozen=True)

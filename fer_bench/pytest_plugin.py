@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fer_bench.errors import AttackError
+from fer_bench.types import VALENCE_AROUSAL
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,7 +80,7 @@ class Agreement(float):
         return made
 
     def __repr__(self) -> str:
-        named = zip(("valence", "arousal"), (self.valence, self.arousal), self.intervals, strict=True)
+        named = zip(VALENCE_AROUSAL, (self.valence, self.arousal), self.intervals, strict=True)
         parts = [f"{name} {value:.3f}, 95 % {low:.3f} to {high:.3f}" for name, value, (low, high) in named]
         return f"{float(self):.4g} ({'; '.join(parts)}; n = {self.n}, clean {self.clean:.3f}, cell {self.key})"
 

@@ -20,9 +20,8 @@ from fer_bench.training.network import Network, fastest
 from fer_bench.training.recipe import Precision, Recipe
 from fer_bench.training.tasks import objective
 from fer_bench.training.watch import Bar, CsvLog, Says
-from fer_bench.types import EvalSet, digest
+from fer_bench.types import VALENCE_AROUSAL, EvalSet, digest
 from models_zoo import trainable
-from models_zoo.own import VA
 
 
 def train(
@@ -45,7 +44,7 @@ def train(
     folder, where = Path(out), choose_device(device)
     evalset, others = _open(data)
     goal = objective(evalset.task, recipe)
-    classes = evalset.classes if evalset.task == "expression" else VA
+    classes = evalset.classes if evalset.task == "expression" else VALENCE_AROUSAL
     fresh = trainable.build(arch, len(classes), recipe.seed)
     if recipe.uses_stage and not recipe.stage:
         recipe = replace(recipe, stage=features.default_stage(fresh.model, evalset.images[:1]))

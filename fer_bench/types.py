@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import torch
 
 Task = Literal["expression", "va"]
+#: The outputs of a model of task "va", in order.
+VALENCE_AROUSAL = ("valence", "arousal")
 #: Linf, L2, L1: of the pixel difference. L0: changed pixel positions. flow: largest displacement, in pixels.
 #: severity: the level of a corruption, 1 to 5. The last two are budgets by construction: no pixel tells them.
 Norm = Literal["Linf", "L2", "L1", "L0", "flow", "severity"]

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-import torch
-
 from fer_bench.types import UNSEEN, WebFile
 
 #: AffectNet's labels 0 to 7; its seven-class form ends before contempt.
 AFFECTNET_8 = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")
 AFFECTNET_7 = AFFECTNET_8[:7]
-
-VALENCE_AROUSAL = ("valence", "arousal")
 
 NOT_SEEN = (
     f"{UNSEEN} the authors' file could not be had where this was written, so neither its layout nor the numbers that "
@@ -24,14 +20,6 @@ NOT_SEEN = (
 
 #: What a card says of a head that goes through `clamped`.
 CLAMPED = "The head is linear: values beyond [-1, 1] are clamped, with the gradient passed on."
-
-
-def clamped(values: torch.Tensor) -> torch.Tensor:
-    """Valence and arousal in [-1, 1], with the gradient of the values themselves.
-
-    Linear heads may leave the range. A plain clamp would give an attack no gradient there.
-    """
-    return values + (values.clamp(-1, 1) - values).detach()
 
 
 def github(repository: str, commit: str, path: str, blob: str) -> WebFile:

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models import alexnet, resnet18
 
-from fer_bench.types import ModelCard
-from models_zoo.addressed import CLAMPED, NOT_SEEN, VALENCE_AROUSAL, clamped, github
+from fer_bench.types import VALENCE_AROUSAL, ModelCard
+from models_zoo.addressed import CLAMPED, NOT_SEEN, github
+from models_zoo.layers import clamped
 from models_zoo.preprocessing import IMAGENET_MEAN, IMAGENET_STD, normalise, resize, to_rgb
 from models_zoo.weights import fill, known, read_torch
 
@@ -100,6 +101,7 @@ def _card(backbone: Backbone, title: str, encoder: str, regressor: str, paramete
             _file(f"pretrained_weights/{backbone}/regressor.t7", regressor),
         ),
         build=partial(_build, backbone),
+        revision=2,
         family=title,
         trained_on="AFEW-VA",
         notes=(

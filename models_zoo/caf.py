@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models import alexnet
 
-from fer_bench.types import ModelCard
-from models_zoo.addressed import CLAMPED, NOT_SEEN, VALENCE_AROUSAL, clamped, github
+from fer_bench.types import VALENCE_AROUSAL, ModelCard
+from models_zoo.addressed import CLAMPED, NOT_SEEN, github
 from models_zoo.brought import compared
+from models_zoo.layers import clamped
 from models_zoo.preprocessing import imagenet
 from models_zoo.weights import fill, read_torch
 
@@ -137,6 +138,7 @@ CAF_CARD = ModelCard(
         _caf_file("demonstration/weights/FC_layer.t7", "6cfe4e169517fc176c2857a14490ba893c07843e"),
     ),
     build=build_caf,
+    revision=2,
     family="AlexNet",
     trained_on="Aff-Wild and AFEW-VA; ImageNet before",
     notes=(
@@ -164,6 +166,7 @@ ELIM_CARD = ModelCard(
         _elim_file("demo/weights/header2.t7", "fe361a470f171f898f6014a7abba296711b62a60"),
     ),
     build=build_elim,
+    revision=2,
     family="AlexNet",
     trained_on="unknown; ImageNet before",
     notes=(

@@ -12,10 +12,11 @@ import torch
 from torch import nn
 from torchvision.models import maxvit_t
 
-from fer_bench.types import ModelCard, Task, UserFile
-from models_zoo.addressed import AFFECTNET_7, AFFECTNET_8, CLAMPED, VALENCE_AROUSAL, clamped
+from fer_bench.types import VALENCE_AROUSAL, ModelCard, Task, UserFile
+from models_zoo.addressed import AFFECTNET_7, AFFECTNET_8, CLAMPED
 from models_zoo.brought import NOT_SEEN, compared
 from models_zoo.checkpoint import read_checkpoint
+from models_zoo.layers import clamped
 from models_zoo.preprocessing import imagenet
 from models_zoo.weights import fill
 
@@ -68,6 +69,7 @@ def _card(name: str, data: str, names: tuple[str, ...], task: Task, published: s
             ),
         ),
         build=partial(build, len(names), task),
+        revision=2 if task == "va" else 1,
         family="MaxViT-T",
         trained_on=f"{data}; MaxViT-T pretrained on ImageNet",
         notes=(

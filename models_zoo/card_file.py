@@ -14,18 +14,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from fer_bench.archives import sha256
 from fer_bench.errors import UsageError
 from fer_bench.labels import expression
 from fer_bench.registry import unknown_name
-from fer_bench.types import UNSEEN, CardFile, LocalFile, ModelCard, PublishedAccuracy, WebFile
+from fer_bench.types import UNSEEN, VALENCE_AROUSAL, CardFile, LocalFile, ModelCard, PublishedAccuracy, WebFile
 from models_zoo import timm_model
 from models_zoo.checkpoint import read_checkpoint, read_torchscript
 from models_zoo.inputs import Input, Prepared, parse_input
+from models_zoo.layers import clamped
 from models_zoo.onnx_file import read_onnx
-from models_zoo.own import VA
 from models_zoo.slim import SLIM_INPUT, Slim
 from models_zoo.weights import fill
 
@@ -62,15 +63,16 @@ def read_card(path: Path, bundled: bool = False) -> ModelCard:
     if len(classes) < 2:
         raise fields.wrong("classes", "the names of the outputs, in their order")
     given, build = _architecture(fields, len(classes))
+    regressor = classes == VALENCE_AROUSAL
     return ModelCard(
         name=name,
-        task="va" if classes == VA else "expression",
+        task="va" if regressor else "expression",
         classes=classes,
         input=str(given),
         parameters=fields.number("parameters", 0),
         year=fields.number("year", 0),
         files=tuple(_file(fields, table, bundled) for table in fields.tables("file")),
-        build=build,
+        build=_bounded(build) if regressor else build,
         accuracy=tuple(_accuracy(fields, table) for table in fields.tables("accuracy")),
         revision=fields.number("revision", 1),
         contaminated=fields.text("contaminated", ""),
@@ -81,7 +83,7 @@ def read_card(path: Path, bundled: bool = False) -> ModelCard:
         licence=fields.text("licence", "unknown"),
         family=fields.text("family", "unknown"),
         trained_on=fields.text("trained_on", "unknown"),
-        setup=(fields.text("architecture"), str(given)),
+        setup=(fields.text("architecture"), str(given), *(("clamped",) if regressor else ())),
     )
 
 
@@ -107,6 +109,22 @@ def _architecture(fields: _Fields, classes: int) -> tuple[Input, Callable[[Seque
         raise fields.wrong("architecture", "timm:NAME, slim, onnx or torchscript (a shared card holds no code)")
     given = parse_input(fields.text("input"))
     return given, lambda paths: Prepared(read(paths[0]), given)
+
+
+class _Bounded(nn.Module):
+    """A regressor whose answers are `layers.clamped`: the heads of the architectures here are linear."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Valence and arousal `(batch, 2)` in [-1, 1]."""
+        return clamped(self.inner(images))
+
+
+def _bounded(build: Callable[[Sequence[Path]], nn.Module]) -> Callable[[Sequence[Path]], nn.Module]:
+    return lambda paths: _Bounded(build(paths))
 
 
 def _slim(classes: int, paths: Sequence[Path]) -> nn.Module:

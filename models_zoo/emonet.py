@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fer_bench.types import ModelCard, PublishedAccuracy, Task
-from models_zoo.addressed import AFFECTNET_8, CLAMPED, NOT_SEEN, VALENCE_AROUSAL, clamped, github
+from fer_bench.types import VALENCE_AROUSAL, ModelCard, PublishedAccuracy, Task
+from models_zoo.addressed import AFFECTNET_8, CLAMPED, NOT_SEEN, github
+from models_zoo.layers import clamped
 from models_zoo.preprocessing import resize, to_rgb
 from models_zoo.weights import fill, known, read_torch
 
@@ -163,6 +164,7 @@ def _card(expressions: int, blob: str, parameters: int, accuracy: float, task: T
         licence="CC BY-NC-ND 4.0",
         files=(_file(f"pretrained/emonet_{expressions}.pth", blob),),
         build=partial(_build, expressions, task),
+        revision=2 if task == "va" else 1,
         accuracy=()
         if is_va
         else (PublishedAccuracy(accuracy, f"affectnet{expressions}, cleaned by the authors", "test", None, _README),),

@@ -15,8 +15,9 @@ import torch
 from torch import nn
 
 from fer_bench.errors import ModelError
-from fer_bench.types import ModelCard, PublishedAccuracy, Task
-from models_zoo.addressed import CLAMPED, NOT_SEEN, VALENCE_AROUSAL, clamped, github
+from fer_bench.types import VALENCE_AROUSAL, ModelCard, PublishedAccuracy, Task
+from models_zoo.addressed import CLAMPED, NOT_SEEN, github
+from models_zoo.layers import clamped
 from models_zoo.onnx_graph import OnnxGraph
 from models_zoo.preprocessing import IMAGENET_MEAN, IMAGENET_STD, normalise, resize, to_rgb
 
@@ -103,6 +104,7 @@ def _card(file: _File, task: Task) -> ModelCard:
         licence="Apache-2.0",
         files=(_file(f"models/affectnet_emotions/onnx/{file.stem}.onnx", file.blob),),
         build=partial(_build, file, task),
+        revision=2 if task == "va" else 1,
         accuracy=tuple(accuracy) if expression else (),
         family=file.architecture,
         trained_on="AffectNet, after face identification on VGGFace2",

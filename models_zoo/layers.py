@@ -1,4 +1,4 @@
-"""Layers that several families share: TensorFlow's 'same' padding and the separable convolution."""
+"""Layers that several families share: TensorFlow's 'same' padding, separable convolution, a regressor's range."""
 
 from __future__ import annotations
 
@@ -32,3 +32,12 @@ class SeparableConv(nn.Module):
         """The convolution; no activation."""
         result: torch.Tensor = self.pointwise(self.depthwise(pad_same(x, 3, self.stride)))
         return result
+
+
+def clamped(values: torch.Tensor) -> torch.Tensor:
+    """Valence and arousal in [-1, 1], with the gradient of the values themselves.
+
+    Linear heads may leave the range. A plain clamp would give an attack no gradient there. Nothing is added to what was
+    clamped but an exact zero that carries the gradient: adding a difference to a large value would lose the answer.
+    """
+    return values.clamp(-1, 1).detach() + (values - values.detach())

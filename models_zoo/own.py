@@ -17,7 +17,7 @@ from torch import nn
 from fer_bench.errors import FerBenchError, UsageError
 from fer_bench.fetch import local_file
 from fer_bench.labels import expression
-from fer_bench.types import LocalFile, ModelCard
+from fer_bench.types import VALENCE_AROUSAL, LocalFile, ModelCard
 from models_zoo import hf_folder, timm_model
 from models_zoo.checkpoint import read_checkpoint, read_torchscript
 from models_zoo.inputs import Input, Prepared, parse_input
@@ -26,7 +26,6 @@ from models_zoo.weights import fill
 
 #: File names that are TorchScript, or are said not to be.
 _SCRIPTS = (".pt", ".pth", ".torchscript", ".ts")
-VA = ("valence", "arousal")
 
 
 def is_own(text: str) -> bool:
@@ -74,7 +73,7 @@ def _card(
     return ModelCard(
         name=name.replace(",", "_"),
         title=text,
-        task="va" if words == VA else "expression",
+        task="va" if words == VALENCE_AROUSAL else "expression",
         classes=words,
         input=described,
         parameters=0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fer_bench.metrics import DIMENSIONS
+from fer_bench.types import VALENCE_AROUSAL
 from reports.display import decimal, interval, percent, visible
 from reports.rows import Number
 from reports.va import Measured, Regression
@@ -37,7 +37,7 @@ def _row(entry: Regression) -> RegressorRow:
     numbers = [
         _number(None if when is None else when[dimension], name)
         for name in ("ccc", "rmse")
-        for dimension in DIMENSIONS
+        for dimension in VALENCE_AROUSAL
         for when in (entry.clean, entry.attacked)
     ]
     rate = entry.within

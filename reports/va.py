@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from fer_bench import bootstrap, metrics
-from fer_bench.metrics import DIMENSIONS, Agreement, Rate
+from fer_bench.metrics import Agreement, Rate
 from fer_bench.store import StoredCell
+from fer_bench.types import VALENCE_AROUSAL
 from reports.frames import Frames
 from reports.rates import finished, robust
 
@@ -64,7 +65,7 @@ def regressions(frames: Frames) -> list[Regression]:
 
 
 def _by_dimension(verdicts: pd.DataFrame, when: str) -> dict[str, Measured]:
-    return {name: measure(verdicts[name].to_numpy(), verdicts[f"{when}_{name}"].to_numpy()) for name in DIMENSIONS}
+    return {name: measure(verdicts[name].to_numpy(), verdicts[f"{when}_{name}"].to_numpy()) for name in VALENCE_AROUSAL}
 
 
 def measure(truth: np.ndarray, predicted: np.ndarray) -> Measured:
@@ -103,12 +104,12 @@ def va_frame(frames: Frames) -> pd.DataFrame:
         for measured in (entry.clean, entry.attacked):
             row += [
                 getattr(measured[name].agreement, measure) if measured else None
-                for name in DIMENSIONS
+                for name in VALENCE_AROUSAL
                 for measure in MEASURES
             ]
         rows.append(row)
     columns = ["model", "data", "n", "seed", "attack", "threat", "loss", "tolerance", "within_tolerance"]
-    columns += [f"{when}_{m}_{name}" for when in ("clean", "attacked") for name in DIMENSIONS for m in MEASURES]
+    columns += [f"{when}_{m}_{name}" for when in ("clean", "attacked") for name in VALENCE_AROUSAL for m in MEASURES]
     frame: pd.DataFrame = pd.DataFrame(rows, columns=columns)
     frame[columns[7:]] = frame[columns[7:]].astype(float)
     return frame
@@ -124,7 +125,7 @@ def va_rows(
         cell, spec = entry.cell.cell, entry.cell.cell.attack
         row = [cell.model, entry.cell.context.attack_label, str(spec.threat), spec.loss]
         for name in ("ccc", "rmse"):
-            for dimension in DIMENSIONS:
+            for dimension in VALENCE_AROUSAL:
                 before = decimal(getattr(entry.clean[dimension].agreement, name))
                 after = decimal(getattr(entry.attacked[dimension].agreement, name)) if entry.attacked else ""
                 row.append(f"{before}->{after}" if after else before)

@@ -9,14 +9,14 @@ import torch
 from toys import seeded
 
 from fer_bench.energy import BANDS, PARTS, bands, by_band, by_region
-from fer_bench.landmarks import _mean_face
+from fer_bench.landmarks import mean_face
 from fer_bench.regions import Region, region_mask
 
 SIDE = 48
 
 
 def face(n: int = 1) -> torch.Tensor:
-    return _mean_face(SIDE, SIDE)[None].expand(n, -1, -1).clone()
+    return mean_face(SIDE, SIDE)[None].expand(n, -1, -1).clone()
 
 
 def only(points: torch.Tensor, part: str) -> torch.Tensor:

@@ -50,6 +50,15 @@ def test_the_weights_have_no_gradient() -> None:
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("width", [1, 4, 5, 6])
+def test_half_of_the_spectrum_is_enough(width: int) -> None:
+    """The loss by its equations, over all frequencies of both maps' own transforms; even and odd widths."""
+    one, other = seeded((2, 3, 5, width), 0), seeded((2, 3, 5, width), 1)
+    size = (spectrum(one) - spectrum(other)).abs()
+    weights = size / size.amax((-2, -1), keepdim=True)
+    torch.testing.assert_close(focal_frequency_loss(one, other), (weights * size.square()).mean())
+
+
 def test_gradients_by_finite_differences() -> None:
     """Of the loss without focus: with it the weights move too, of which the gradient is to know nothing."""
     one = seeded((2, 2, 4, 5), 0).requires_grad_()

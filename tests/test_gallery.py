@@ -61,7 +61,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_csv(folder / "data" / "fer2013.csv", list(PIXELS), LABELS)
         patch.setattr(zoo, "MODELS", registry(ant=0, bee=4))
         patch.setenv("FERBENCH_CACHE", str(folder / "cache"))
-        patch.setattr(landmarks, "_locate", lambda gray: landmarks._mean_face(*gray.shape))
+        patch.setattr(landmarks, "_locate", lambda gray: landmarks.mean_face(*gray.shape))
         data = f"fer2013:{folder / 'data'}:test"
         api.run_cells("ant,bee", "fgsm,pgdl2-5", data, eps="4/255,L2:0.5", out=folder / "results")
         yield folder / "results"

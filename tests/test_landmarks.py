@@ -12,7 +12,7 @@ from toys import sample_name, seeded
 from fer_bench import landmarks
 from fer_bench.data import open_data
 from fer_bench.errors import FetchError
-from fer_bench.landmarks import _mean_face, find, is_sane, masks, points
+from fer_bench.landmarks import find, is_sane, masks, mean_face, points
 
 #: Which point is which in a mirror.
 MIRRORED = [
@@ -39,7 +39,7 @@ def located(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
     def look(gray: np.ndarray) -> torch.Tensor | None:
         looks.append(gray)
-        return _mean_face(*gray.shape) + 1 if gray.mean() > 128 else None
+        return mean_face(*gray.shape) + 1 if gray.mean() > 128 else None
 
     monkeypatch.setattr(landmarks, "_locate", look)
     return looks
@@ -52,8 +52,8 @@ def bright_and_dark() -> torch.Tensor:
 def test_a_face_that_is_not_found_gets_the_mean_face_and_is_counted(cache, located):
     found = find(bright_and_dark(), ["bright", "dark"])
     assert found.found.tolist() == [True, False]
-    assert torch.equal(found.points[1], _mean_face(12, 16))
-    assert torch.equal(found.points[0], _mean_face(12, 16) + 1)
+    assert torch.equal(found.points[1], mean_face(12, 16))
+    assert torch.equal(found.points[0], mean_face(12, 16) + 1)
     assert torch.equal(points(bright_and_dark(), ["bright", "dark"]), found.points)
 
 
@@ -121,7 +121,7 @@ def test_a_colour_image_is_looked_at_in_gray(cache, located):
     ],
 )
 def test_points_that_are_no_face_are_not_sane(what, change):
-    face = _mean_face(48, 48)
+    face = mean_face(48, 48)
     assert is_sane(face, 48, 48)
     assert not is_sane(change(face), 48, 48), what
 

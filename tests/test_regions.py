@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fer_bench.errors import UsageError
-from fer_bench.landmarks import _mean_face
+from fer_bench.landmarks import mean_face
 from fer_bench.regions import Region, frame, parse_region, region_mask
 
 PARTS = ("brows", "eyes", "nose", "mouth", "glasses", "forehead")
@@ -16,7 +16,7 @@ PARTS = ("brows", "eyes", "nose", "mouth", "glasses", "forehead")
 
 def square_eyes(unit: float = 20.0) -> torch.Tensor:
     """Points of a face on 48x40 pixels whose eyes are squares of side 4 around (10, 15) and (10 + unit, 15)."""
-    face = _mean_face(40, 48).double()
+    face = mean_face(40, 48).double()
     for start, x in ((36, 10.0), (42, 10.0 + unit)):
         left, right = [(x - 2, y) for y in (13.0, 15.0, 17.0)], [(x + 2, y) for y in (17.0, 15.0, 13.0)]
         face[start : start + 6] = torch.tensor([*left, *right])
@@ -84,7 +84,7 @@ def test_the_patches_are_bands_in_units_of_the_distance_of_the_eyes():
 
 
 def test_regions_together_are_the_union_and_outside_is_the_rest():
-    face = torch.stack([_mean_face(40, 48), _mean_face(40, 48) + 1.5])
+    face = torch.stack([mean_face(40, 48), mean_face(40, 48) + 1.5])
     single = {part: region_mask(face, parse_region(part), 40, 48) for part in PARTS}
     assert single["eyes"].shape == (2, 1, 40, 48)
     both = region_mask(face, parse_region("eyes+mouth"), 40, 48)
@@ -99,7 +99,7 @@ def test_regions_together_are_the_union_and_outside_is_the_rest():
 @pytest.mark.parametrize("part", PARTS)
 def test_a_face_turned_by_a_quarter_has_its_mask_turned_with_it(part):
     """Exact: pixel centres go to pixel centres. A mask that took the image's axes for the face's would differ."""
-    face = _mean_face(48, 48).double()[None]
+    face = mean_face(48, 48).double()[None]
     mask = region_mask(face, parse_region(part), 48, 48)
     quarter = region_mask(turned(face, 90, (23.5, 23.5)), parse_region(part), 48, 48)
     differing = (torch.rot90(mask, -1, (2, 3)) != quarter).sum()
@@ -110,8 +110,8 @@ def test_a_face_turned_by_a_quarter_has_its_mask_turned_with_it(part):
 def test_a_mask_scales_with_the_image():
     """Enlarged three times, a region covers the same share of the image, up to the raster."""
     for part in PARTS:
-        small = region_mask(_mean_face(48, 48)[None], parse_region(part), 48, 48).float().mean()
-        large = region_mask(_mean_face(144, 144)[None], parse_region(part), 144, 144).float().mean()
+        small = region_mask(mean_face(48, 48)[None], parse_region(part), 48, 48).float().mean()
+        large = region_mask(mean_face(144, 144)[None], parse_region(part), 144, 144).float().mean()
         assert float((small - large).abs()) < 0.15 * float(large)
 
 

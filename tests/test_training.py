@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from toys import faces, seeded, write_csv
 
+from fer_bench.archives import sha256
 from fer_bench.data import evalset, open_data
 from fer_bench.errors import ModelError, UsageError
 from fer_bench.trainer import train
@@ -107,10 +108,20 @@ def test_the_epoch_kept_is_the_clean_best_of_an_undefended_network_and_the_robus
 
 
 def test_a_regressor_is_trained_by_the_same_command(data: str, tmp_path: Path) -> None:
-    recipe = replace(RECIPE, method="faat", mask="none", epochs=1, awp=0.0)
+    recipe = replace(RECIPE, method="faat", mask="none", epochs=1, awp=0.0, lr=1e-3)
     card = train(recipe, "slim", data.replace("fer2013:", "fer2013-va:"), tmp_path / "va", device="cpu")
+    weights = load_file(card.parent / "model.safetensors")
+    weights["head.bias"] = torch.tensor([3.0, -3.0], dtype=weights["head.bias"].dtype)
+    save_file(weights, card.parent / "model.safetensors")
+    digest = re.sub('sha256 = ".*"', f'sha256 = "{sha256(card.parent / "model.safetensors")}"', card.read_text())
+    card.write_text(digest)
     (found,) = choose_models([str(card.parent)])
     assert found.task == "va"
+    images = torch.rand(4, 1, 48, 48, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    answers = load(found)(images)
+    assert answers.tolist() == [[1.0, -1.0]] * 4  # the head is linear, valence and arousal have a range
+    (gradient,) = torch.autograd.grad(answers.sum(), images)
+    assert bool((gradient != 0).any((1, 2, 3)).all())  # an attack still sees which way they go
 
 
 @pytest.mark.network

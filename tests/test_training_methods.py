@@ -179,6 +179,22 @@ def test_the_loss_of_faat() -> None:
     torch.testing.assert_close(methods.loss(off, pair), other + 0.25 * own, atol=1e-5, rtol=1e-4)
 
 
+def test_faat_with_the_outer_loss_of_trades_is_trades_and_the_frequency_loss() -> None:
+    """Loss and adversarial images; without mask and frequency loss both are those of TRADES itself."""
+    given, pair = setting("faat", outer="trades", beta=3.0, freq_weight=5.0), attacked()
+    assert pair.images is not None
+    plain = setting("trades", beta=3.0)
+    plain.network.model.load_state_dict(given.network.model.state_dict())
+    model = given.network.model
+    maps = [model.layers[:3](2 * (z - 0.5)) for z in (pair.batch.images, pair.images)]  # type: ignore[operator, index]
+    expected = methods.loss(plain, pair) + 5 * focal_frequency_loss(maps[0], maps[1])
+    torch.testing.assert_close(methods.loss(given, pair), expected, atol=1e-5, rtol=1e-4)
+    found = [methods.attack(one, replace(pair.batch, generator=generator())).images for one in (given, plain)]
+    assert torch.equal(found[0], found[1])  # type: ignore[arg-type]
+    assert "beta=3.0" in given.recipe.describe()
+    assert "clean_weight" not in given.recipe.describe()
+
+
 @pytest.mark.parametrize("method", ["pgd-at", "fgsm-rs", "trades", "mart", "pyramid-at", "faat"])
 def test_adversarial_images_are_in_the_budget_and_hurt(method: str) -> None:
     given, batch = setting(method, eps=0.05), attacked().batch

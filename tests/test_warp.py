@@ -10,7 +10,7 @@ from toys import SmallConvToy, seeded, toy_images
 from attacks.warp import into_discs, warped, weights
 from fer_bench import landmarks
 from fer_bench.evaluate import evaluate_shard
-from fer_bench.landmarks import _mean_face
+from fer_bench.landmarks import mean_face
 
 SIDE = 24
 #: Rise of the ramp's gray value per pixel.
@@ -38,7 +38,7 @@ class Ramp(torch.nn.Module):
 def faces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every image has the mean face."""
     monkeypatch.setattr(
-        landmarks, "points", lambda images, ids: _mean_face(*images.shape[2:]).expand(len(images), -1, -1)
+        landmarks, "points", lambda images, ids: mean_face(*images.shape[2:]).expand(len(images), -1, -1)
     )
 
 
@@ -55,7 +55,7 @@ def test_a_constant_flow_shifts_the_image_and_none_leaves_it():
 
 
 def test_every_pixel_moves_by_a_mean_of_the_landmarks_and_fades_to_rest():
-    face = _mean_face(48, 48)[None].double()
+    face = mean_face(48, 48)[None].double()
     following = weights(face, 0.2, 48, 48)
     assert following.shape == (1, 48 * 48, 68)
     assert float(following.min()) >= 0
@@ -79,7 +79,7 @@ def test_on_a_ramp_the_warp_reaches_its_optimum_and_not_more(faces):
     with torch.no_grad():
         model.bias = float(model(images)[:, 1].mean())
     shard = shard_of(model, images)
-    following = weights(_mean_face(SIDE, SIDE)[None].double(), 0.2, SIDE, SIDE)[0]
+    following = weights(mean_face(SIDE, SIDE)[None].double(), 0.2, SIDE, SIDE)[0]
     gain = 2 * SLOPE * float((model.weight.detach().reshape(1, -1) @ following).abs().sum())
     with torch.no_grad():
         logits = model(images)

@@ -18,7 +18,7 @@ from attacks.frequency import band, band_pgd
 from attacks.pyramid import pyramid
 from attacks.severity import corrupted
 from attacks.warp import landmark_warp, weights
-from fer_bench.landmarks import _mean_face
+from fer_bench.landmarks import mean_face
 from fer_bench.observer import Observer
 from fer_bench.regions import parse_region, region_mask
 from fer_bench.shards import Goal, Shard
@@ -48,7 +48,7 @@ class Net(torch.nn.Module):
 
 def face() -> tuple[torch.Tensor, torch.Tensor]:
     """A drawn face `(1, 1, SIDE, SIDE)` on the mean face's landmarks `(1, 68, 2)`."""
-    points = _mean_face(SIDE, SIDE)
+    points = mean_face(SIDE, SIDE)
     wide = SIDE * 4
     picture = Image.new("L", (wide, wide), 70)
     draw = ImageDraw.Draw(picture)

@@ -14,7 +14,7 @@ from fer_bench import progress
 from fer_bench.data.card import Contents, Sample
 from fer_bench.data.evalset import float_values, pixel_digest, sample_ids
 from fer_bench.errors import DataError
-from fer_bench.types import EvalSet
+from fer_bench.types import VALENCE_AROUSAL, EvalSet
 
 #: How many images of a class (or of a quadrant of valence and arousal) a contact sheet shows: the smallest digests.
 SHOWN = 10
@@ -143,7 +143,7 @@ def _spreads(values: list[tuple[float, ...]]) -> tuple[Spread, ...]:
     table = np.array(values, dtype=np.float64)
     return tuple(
         Spread(name, float(column.min()), float(column.mean()), float(column.max()))
-        for name, column in zip(("valence", "arousal"), table.T, strict=True)
+        for name, column in zip(VALENCE_AROUSAL, table.T, strict=True)
     )
 
 

@@ -7,7 +7,7 @@ and climbs a sum of per-sample losses; every outer loss is taken in train mode.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -79,11 +79,19 @@ def _fgsm(setting: Setting, batch: Batch) -> torch.Tensor:
 
 def _divergence(setting: Setting, batch: Batch) -> torch.Tensor:
     """PGD on the distance from the clean answer, from a start a little beside it (TRADES, algorithm 1)."""
+    return inner.pgd(divergence_climb(setting, batch), batch.images, _beside(setting), batch.generator)
+
+
+def divergence_climb(setting: Setting, batch: Batch) -> inner.Climb:
+    """What TRADES climbs: the distance from the clean answer, summed over samples."""
     with torch.no_grad():
         clean = setting.network(batch.images)
-    budget = Budget(setting.recipe.eps, setting.recipe.step_size, setting.recipe.steps, "gaussian")
-    climb: inner.Climb = lambda images: setting.objective.apart(setting.network(images), clean).sum()  # noqa: E731
-    return inner.pgd(climb, batch.images, budget, batch.generator)
+    return lambda images: setting.objective.apart(setting.network(images), clean).sum()
+
+
+def _beside(setting: Setting) -> Budget:
+    """The budget with TRADES' start: at the clean image the divergence has no gradient."""
+    return replace(setting.budget, start="gaussian")
 
 
 def _pyramid(setting: Setting, batch: Batch) -> torch.Tensor:
@@ -91,13 +99,16 @@ def _pyramid(setting: Setting, batch: Batch) -> torch.Tensor:
 
 
 def _masked(setting: Setting, batch: Batch) -> torch.Tensor:
-    """FAAT's inner maximisation: PGD on the task's loss under floor + (1 - floor) M."""
+    """FAAT's inner maximisation: PGD under floor + (1 - floor) M, on the task's loss or, as TRADES, on the distance."""
     recipe = setting.recipe
     mask = _mask(setting, batch)
     if mask is not None:
         mask = masks.with_floor(mask, recipe.floor)
-    climb = task_climb(setting, batch)
-    return inner.pgd(climb, batch.images, setting.budget, batch.generator, mask, recipe.mask_on)
+    if recipe.outer == "task":
+        climb, budget = task_climb(setting, batch), setting.budget
+    else:
+        climb, budget = divergence_climb(setting, batch), _beside(setting)
+    return inner.pgd(climb, batch.images, budget, batch.generator, mask, recipe.mask_on)
 
 
 def _mask(setting: Setting, batch: Batch) -> torch.Tensor | None:
@@ -145,7 +156,7 @@ def _mart(setting: Setting, attacked: Attacked) -> torch.Tensor:
 
 
 def _faat(setting: Setting, attacked: Attacked) -> torch.Tensor:
-    """L(f(x'), y) + c L(f(x), y) + lambda FFL(phi(x), phi(x')).
+    """L(f(x'), y) + c L(f(x), y) + lambda FFL(phi(x), phi(x')); with `outer` "trades" TRADES' loss + lambda FFL.
 
     phi are the maps of the recipe's stage, FFL `frequency.focal_frequency_loss`, c `clean_weight`, lambda
     `freq_weight`; both images go through the network in one batch. See docs/design/faat.md.
@@ -154,9 +165,11 @@ def _faat(setting: Setting, attacked: Attacked) -> torch.Tensor:
     pair = torch.cat([batch.images, _images(attacked)])
     answers, maps = setting.network.with_maps(pair) if recipe.uses_freq else (setting.network(pair), None)
     clean, other = answers.chunk(2)
-    loss = setting.objective.loss(other, batch.targets) + recipe.clean_weight * setting.objective.loss(
-        clean, batch.targets
-    )
+    objective, targets = setting.objective, batch.targets
+    if recipe.outer == "task":
+        loss = objective.loss(other, targets) + recipe.clean_weight * objective.loss(clean, targets)
+    else:
+        loss = objective.loss(clean, targets) + recipe.beta * objective.apart(other, clean).mean()
     if maps is not None:
         own, moved = maps.chunk(2)
         loss = loss + recipe.freq_weight * focal_frequency_loss(own, moved)

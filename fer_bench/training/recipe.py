@@ -11,6 +11,7 @@ from fer_bench.types import Task, digest, format_eps
 Method = Literal["standard", "pgd-at", "fgsm-rs", "trades", "mart", "pyramid-at", "faat"]
 MaskKind = Literal["landmark", "cam", "random-area", "none"]
 MaskOn = Literal["delta", "step"]
+Outer = Literal["task", "trades"]
 Schedule = Literal["cosine", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
 VaLoss = Literal["mse+pcc+ccc", "mse"]
@@ -21,12 +22,12 @@ class Recipe:
     """One training. Two equal recipes on the same data and machine give the same weights.
 
     `eps`, `alpha` (0: a quarter of eps; for fgsm-rs 1.25 eps): Linf, for pixels in [0, 1]. `steps`: of the inner
-    maximisation; fgsm-rs takes one whatever it says. `beta`: of TRADES and MART. `awp`: size of the adversarial weight
-    perturbation relative to each weight's norm, 0 for none. `ema`: decay of the averaged weights, 0 for none; the
-    averaged weights are what is judged and kept. `mask`, `mask_on`, `floor`, `freq`, `freq_weight`, `clean_weight`
-    belong to FAAT (`docs/design/faat.md`). `stage`: name of the module whose output the frequency loss and the CAM mask
-    look at; empty: chosen by `features.default_stage`. `held_out`: images of the training set that are kept for
-    choosing the epoch, with PGD of `judge_steps` steps.
+    maximisation; fgsm-rs takes one whatever it says. `beta`: of TRADES, MART and FAAT's `outer` "trades". `awp`: size
+    of the adversarial weight perturbation relative to each weight's norm, 0 for none. `ema`: decay of the averaged
+    weights, 0 for none; the averaged weights are what is judged and kept. `mask`, `mask_on`, `floor`, `outer`, `freq`,
+    `freq_weight`, `clean_weight` belong to FAAT (`docs/design/faat.md`). `stage`: name of the module whose output the
+    frequency loss and the CAM mask look at; empty: chosen by `features.default_stage`. `held_out`: images of the
+    training set that are kept for choosing the epoch, with PGD of `judge_steps` steps.
     """
 
     method: Method = "faat"
@@ -45,6 +46,7 @@ class Recipe:
     mask: MaskKind = "landmark"
     mask_on: MaskOn = "delta"
     floor: float = 0.3
+    outer: Outer = "task"
     freq: bool = True
     freq_weight: float = 30.0
     clean_weight: float = 0.5
@@ -110,6 +112,8 @@ class Recipe:
     def describe(self) -> str:
         """The recipe in words, as `name=value` pairs, without what the method does not use."""
         unused = {name for name, methods in _BELONGS.items() if self.method not in methods}
+        if self.method == "faat":
+            unused.add("beta" if self.outer == "task" else "clean_weight")
         shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in unused | {"precision"}}
         shown["eps"] = format_eps(self.eps, "Linf")
         return ", ".join(f"{name}={value}" for name, value in shown.items() if value not in ("", None))
@@ -120,14 +124,15 @@ _ADVERSARIAL = tuple(method for method in get_args(Method) if method != "standar
 _BELONGS: dict[str, tuple[str, ...]] = {
     "alpha": _ADVERSARIAL,
     "steps": tuple(method for method in _ADVERSARIAL if method != "fgsm-rs"),
-    "beta": ("trades", "mart"),
+    "beta": ("trades", "mart", "faat"),
     "awp": _ADVERSARIAL,
-    **dict.fromkeys(("mask", "mask_on", "floor", "freq", "freq_weight", "clean_weight", "stage"), ("faat",)),
+    **dict.fromkeys(("mask", "mask_on", "floor", "outer", "freq", "freq_weight", "clean_weight", "stage"), ("faat",)),
 }
 _CHOICES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("method", get_args(Method)),
     ("mask", get_args(MaskKind)),
     ("mask_on", get_args(MaskOn)),
+    ("outer", get_args(Outer)),
     ("schedule", get_args(Schedule)),
     ("precision", get_args(Precision)),
     ("va_loss", get_args(VaLoss)),

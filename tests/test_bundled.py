@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from fer_bench.cli import main
 from fer_bench.cli_train import train
 from fer_bench.data import open_data
 from fer_bench.errors import IntegrityError
+from fer_bench.metrics import agreement
 from fer_bench.training import inner
 from fer_bench.training.examples import generator_of
 from fer_bench.training.inner import Budget
@@ -28,6 +30,10 @@ from models_zoo.loading import load
 
 MIB = 2**20
 CARDS = pytest.mark.parametrize("card", bundled.CARDS, ids=lambda card: card.name)
+EXPRESSIONS, REGRESSORS = (
+    pytest.mark.parametrize("card", [c for c in bundled.CARDS if c.task == task], ids=lambda card: card.name)
+    for task in ("expression", "va")
+)
 
 
 def file_of(card: ModelCard) -> LocalFile:
@@ -44,7 +50,7 @@ def command_of(card: ModelCard) -> list[str]:
 def test_the_references_are_there_and_are_among_all_models() -> None:
     names = [card.name for card in bundled.CARDS]
     wanted = ["slim-faat", "slim-faat-no-freq", "slim-faat-random-mask", "slim-pgd-at", "slim-standard", "slim-trades"]
-    assert set(wanted) <= set(names)
+    assert {*wanted, "slim-va-standard", "slim-va-faat"} == set(names)
     assert set(names) <= {card.name for card in choose_models("all")}
     assert [name for name in names if not MODELS.get(name).defended] == [
         name for name in names if name.endswith("standard")
@@ -95,7 +101,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_remedy_is_named(tmp_path: Path)
         load(read_card(tmp_path / card.name / CARD, bundled=True))
 
 
-@CARDS
+@EXPRESSIONS
 @pytest.mark.fer2013
 def test_its_accuracy_is_the_stated_one(card: ModelCard, fer2013: Path) -> None:
     data = open_data(f"fer2013:{fer2013}:validation")
@@ -105,6 +111,23 @@ def test_its_accuracy_is_the_stated_one(card: ModelCard, fer2013: Path) -> None:
     [stated] = card.accuracy
     assert stated.n == len(data.labels)
     assert float(right.float().mean()) == pytest.approx(stated.value, abs=0.002)
+
+
+@REGRESSORS
+@pytest.mark.fer2013
+def test_its_agreement_is_the_stated_one_and_is_called_a_proxy(card: ModelCard, fer2013: Path) -> None:
+    data = open_data(f"fer2013-va:{fer2013}:validation")
+    model = load(card)
+    with torch.no_grad():
+        answers = torch.cat([model(images) for images in data.images.split(256)])
+    assert data.values is not None
+    [note] = [note for note in card.notes if note.startswith("measured by this project")]
+    assert f"{len(data.labels)} images" in note
+    stated = [float(number) for number in re.findall(r"CCC (\d\.\d+) of valence, (\d\.\d+) of arousal", note)[0]]
+    found = [agreement(data.values[:, place].numpy(), answers[:, place].numpy()).ccc for place in (0, 1)]
+    assert found == pytest.approx(stated, abs=0.003)
+    assert bool((answers.abs() <= 1).all())
+    assert all("proxy" in text for text in (card.title, card.trained_on, note))
 
 
 @pytest.mark.fer2013

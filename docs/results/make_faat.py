@@ -1,10 +1,11 @@
-"""Writes the tables of faat.md from a results folder: `python docs/results/make_faat.py RESULTS`.
+"""Writes the tables of faat.md: `python docs/results/make_faat.py RESULTS [RESULTS_OF_OTHER_SEEDS]`.
 
-Rates are the report's; only the mean over corruptions is made here.
+Rates are the report's; only the means over corruptions and over seeds are made here.
 """
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -17,7 +18,7 @@ from reports.boards import Entry, boards
 from reports.frames import Frames
 from reports.markdown import table
 from reports.pairs import pairs
-from reports.rates import worst_case
+from reports.rates import Accuracy, worst_case
 
 IMAGES = 1000
 #: Title -> the reading, as tables name it.
@@ -35,13 +36,15 @@ COLUMNS = {
 #: Each of these against FAAT.
 RIVALS = ("slim-faat-random-mask", "slim-faat-no-freq", "slim-pgd-at", "slim-trades", "slim-standard")
 FAAT = "slim-faat"
+#: The methods that were trained with three seeds; seed N of a model is called MODEL-sN.
+SEEDED, SEEDS = ("slim-pgd-at", "slim-trades", "slim-faat"), ("", "-s1", "-s2")
+SEEDED_COLUMNS = ("PGD-20", "APGD-T", "Square")
 
 
 def main() -> None:
-    """Prints both tables."""
-    [name] = sys.argv[1:]
-    frames = fer_bench.load(name)
-    print(_rates(frames), _duels(frames), sep="\n\n")
+    """Prints the tables."""
+    first, *others = [fer_bench.load(name) for name in sys.argv[1:]]
+    print(_rates(first), _duels(first), *(_seeds([first, other]) for other in others), sep="\n\n")
 
 
 def _rates(frames: Frames) -> str:
@@ -85,6 +88,34 @@ def _corruptions(frames: Frames, entry: Entry) -> str:
     kinds = [worst_case(frames, [(reading.cell, reading.threat)]) for reading in found]
     of_images = pd.concat(kinds, axis=1).mean(axis=1)
     return f"{100 * of_images.mean():.1f} ± {196 * of_images.std() / len(of_images) ** 0.5:.1f}"
+
+
+def _seeds(results: Sequence[Frames]) -> str:
+    """Mean, standard deviation and the three values of each seeded method."""
+    found = {
+        entry.first.cell.model: [entry.clean, *(_robust(entry, COLUMNS[title]) for title in SEEDED_COLUMNS)]
+        for frames in results
+        for board in boards(frames)
+        if board.n == IMAGES
+        for entry in board.entries
+    }
+    rows = []
+    for model in SEEDED:
+        columns = zip(*(found[model + seed] for seed in SEEDS), strict=True)
+        rows.append([model, *(_spread(column) for column in columns)])
+    return table(("model", "clean", *SEEDED_COLUMNS), rows)
+
+
+def _robust(entry: Entry, reading: str) -> Accuracy | None:
+    score = entry.scores.get(reading)
+    return None if score is None else score.robust
+
+
+def _spread(scores: Sequence[Accuracy | None]) -> str:
+    if any(score is None for score in scores):
+        return "-"
+    values = [100 * score.rate.value for score in scores if score is not None]
+    return f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f} ({', '.join(f'{v:.1f}' for v in values)})"
 
 
 def _percent(rate: Rate) -> str:

@@ -110,6 +110,7 @@ def test_the_epoch_kept_is_the_clean_best_of_an_undefended_network_and_the_robus
 def test_a_regressor_is_trained_by_the_same_command(data: str, tmp_path: Path) -> None:
     recipe = replace(RECIPE, method="faat", mask="none", epochs=1, awp=0.0, lr=1e-3)
     card = train(recipe, "slim", data.replace("fer2013:", "fer2013-va:"), tmp_path / "va", device="cpu")
+    assert "held-out training images (minus the squared error): clean -" in card.read_text()
     weights = load_file(card.parent / "model.safetensors")
     weights["head.bias"] = torch.tensor([3.0, -3.0], dtype=weights["head.bias"].dtype)
     save_file(weights, card.parent / "model.safetensors")

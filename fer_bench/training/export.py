@@ -14,6 +14,7 @@ from fer_bench.errors import UsageError
 from fer_bench.training.averaging import swapped
 from fer_bench.training.recipe import Recipe
 from fer_bench.training.state import State, unwritable, write_tensors
+from fer_bench.types import VALENCE_AROUSAL
 
 CARD, WEIGHTS = "card.toml", "model.safetensors"
 _PAPERS = {
@@ -69,8 +70,9 @@ def export(model: nn.Module, core: nn.Module, now: State, recipe: Recipe, origin
 def _card(core: nn.Module, now: State, recipe: Recipe, origin: Origin, weights: Path) -> str:
     best = now.best_epoch(recipe)
     score = f"score under PGD-{recipe.judge_steps}" if recipe.adversarial else "clean score"
+    unit = " (minus the squared error)" if origin.classes == VALENCE_AROUSAL else ""
     chosen = (
-        f"epoch {best.epoch + 1} of {recipe.epochs}, of best {score} on held-out training images: clean "
+        f"epoch {best.epoch + 1} of {recipe.epochs}, of best {score} on held-out training images{unit}: clean "
         f"{best.clean:.4f}, PGD {best.robust:.4f}"
     )
     notes = (

@@ -61,8 +61,10 @@ def test_the_package_shipped_and_the_bundled_models_pass_the_gate(data: str, tmp
     check = fer_bench.check(tmp_path, BASELINE)
     print(as_text(check))
     assert check.passed, as_text(check)
-    assert {row.cell.model for row in check.comparisons} == {*shipped, *ours, *regressors}
+    assert {row.cell.model for row in check.comparisons} == {*shipped, *ours}
     assert len(check.comparisons) == 3 * len(shipped) + 2 * len(ours)
+    assert {row.cell.model for row in check.shifts} == set(regressors)
+    assert len(check.shifts) == 8 * len(regressors)  # CCC and RMSE of both dimensions, clean and attacked
 
 
 def test_a_model_with_worn_weights_does_not_pass(data: str, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 
 import fer_bench
 from attacks.registry import GROUPS
-from fer_bench.metrics import Rate
+from fer_bench.metrics import Rate, wilson
 from reports.boards import Entry, boards
 from reports.frames import Frames
 from reports.markdown import table
@@ -27,12 +27,15 @@ COLUMNS = {
     "APGD-CE": "apgd-ce@4/255",
     "APGD-T": "apgd-t@4/255",
     "Square": "square(queries=1000)@4/255",
+    "AutoAttack": "standard@4/255",
     "PGD-20 inside": "pgd(steps=20,region=core)@4/255",
     "PGD-20 outside": "pgd(steps=20,region=outside-core)@4/255",
     "PGD high": "pgd-high@4/255",
     "APGD-CE L2 0.5": "apgd-ce(norm=L2)@0.5",
     "CW L2 0.5": "cw@0.5",
 }
+#: Their per-sample worst case: the short form of AutoAttack.
+WORST = ("APGD-CE", "APGD-T", "Square")
 #: Each of these against FAAT.
 RIVALS = ("slim-faat-random-mask", "slim-faat-no-freq", "slim-pgd-at", "slim-trades", "slim-standard")
 FAAT = "slim-faat"
@@ -56,8 +59,8 @@ def _rates(frames: Frames) -> str:
             _percent(entry.clean.rate),
             *("-" if score is None else _percent(score.robust.rate) for score in scores),
         ]
-        rows.append([entry.first.cell.model, *cells, _corruptions(frames, entry)])
-    header = ("model", "clean", *COLUMNS, "corruptions")
+        rows.append([entry.first.cell.model, *cells, _worst(frames, entry), _corruptions(frames, entry)])
+    header = ("model", "clean", *COLUMNS, " + ".join(WORST), "corruptions")
     measured = [place for place in range(len(header)) if any(row[place] != "-" for row in rows)]
     return table([header[place] for place in measured], [[row[place] for place in measured] for row in rows])
 
@@ -78,6 +81,14 @@ def _row(own: pd.DataFrame, rival: str) -> Iterable[Sequence[str]]:
             counts = (pair.only_model, pair.only_other) if pair.model == FAAT else (pair.only_other, pair.only_model)
             points = 100 * (counts[0] - counts[1]) / pair.images
             yield (rival, f"{points:+.1f}", str(counts[0]), str(counts[1]), f"{pair.p:.2g}")
+
+
+def _worst(frames: Frames, entry: Entry) -> str:
+    found = [entry.scores[COLUMNS[title]].reading for title in WORST if COLUMNS[title] in entry.scores]
+    if len(found) != len(WORST):
+        return "-"
+    standing = worst_case(frames, [(reading.cell, reading.threat) for reading in found])
+    return _percent(wilson(int(standing.sum()), len(standing)))
 
 
 def _corruptions(frames: Frames, entry: Entry) -> str:

@@ -41,7 +41,7 @@ RIVALS = ("slim-faat-random-mask", "slim-faat-no-freq", "slim-pgd-at", "slim-tra
 FAAT = "slim-faat"
 #: The methods that were trained with three seeds; seed N of a model is called MODEL-sN.
 SEEDED, SEEDS = ("slim-pgd-at", "slim-trades", "slim-faat"), ("", "-s1", "-s2")
-SEEDED_COLUMNS = ("PGD-20", "APGD-T", "Square")
+SEEDED_COLUMNS = ("PGD-20", "APGD-T")
 
 
 def main() -> None:

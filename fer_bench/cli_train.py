@@ -54,6 +54,12 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> float:
     help="FAAT: frequency loss between clean and adversarial features.",
 )
 @click.option("--freq-weight", type=float, default=30.0, show_default=True, help="FAAT: weight of the frequency loss.")
+@click.option(
+    "--freq-scale",
+    default="absolute",
+    show_default=True,
+    help="FAAT: frequency loss as it is (absolute), or relative to the features' variance.",
+)
 @click.option("--outer", default="task", show_default=True, help="FAAT: task (losses of both images) or trades (beta).")
 @click.option("--clean-weight", type=float, default=0.5, show_default=True, help="FAAT: weight of the clean loss.")
 @click.option("--stage", default="", help="Module of the frequency loss and the CAM.  [default: last of 1/8 side]")

@@ -6,9 +6,17 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from toys import seeded
 
-from fer_bench.training.frequency import bands, focal_frequency_loss, spectral_distance, spectrum
+from fer_bench.training.frequency import (
+    bands,
+    focal_frequency_loss,
+    relative_frequency_loss,
+    spectral_distance,
+    spectrum,
+)
 
 
 def sinusoid(side: int, cycles: int, amplitude: float) -> torch.Tensor:
@@ -72,6 +80,30 @@ def test_equal_maps_have_loss_and_gradient_zero() -> None:
     (found,) = torch.autograd.grad(loss, one)
     assert float(loss.detach()) == 0
     assert bool((found == 0).all())
+
+
+def test_the_relative_loss_is_in_units_of_the_variance_over_images() -> None:
+    """Two clean maps, 3 and -1 everywhere but in one place, 1 and 1: variance 4 in 15 of 16 places. Moved by 0.5."""
+    clean = torch.full((2, 1, 4, 4), 3.0, dtype=torch.float64)
+    clean[1] = -1.0
+    clean[:, 0, 2, 1] = 1.0
+    moved = clean + 0.5
+    plain = focal_frequency_loss(clean, moved)
+    assert float(plain) == pytest.approx((0.5 * 4) ** 2 / 16)
+    assert float(relative_frequency_loss(clean, moved)) == pytest.approx(float(plain) / (4 * 15 / 16))
+
+
+@given(scale=st.floats(0.01, 100) | st.floats(-100, -0.01), shift=st.floats(-10, 10))
+def test_small_features_or_shifted_ones_do_not_make_the_relative_loss_small(scale: float, shift: float) -> None:
+    clean, moved = seeded((3, 2, 4, 5), 0), seeded((3, 2, 4, 5), 1)
+    found = relative_frequency_loss(scale * clean + shift, scale * moved + shift)
+    torch.testing.assert_close(found, relative_frequency_loss(clean, moved))
+
+
+def test_gradients_of_the_relative_loss_reach_what_it_is_relative_to() -> None:
+    """At alpha 0 no weight is held fixed, so that the derivatives by finite differences are the whole gradient."""
+    clean, moved = seeded((3, 1, 3, 4), 0).requires_grad_(), seeded((3, 1, 3, 4), 1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda a, b: relative_frequency_loss(a, b, alpha=0.0), (clean, moved))
 
 
 def test_bands_are_rings() -> None:

@@ -14,7 +14,7 @@ from toys import SmallConvToy, seeded, toy_images
 from fer_bench.errors import UsageError
 from fer_bench.training import averaging, inner, masks, methods
 from fer_bench.training.features import default_stage, stages
-from fer_bench.training.frequency import focal_frequency_loss
+from fer_bench.training.frequency import focal_frequency_loss, relative_frequency_loss
 from fer_bench.training.inner import Budget
 from fer_bench.training.methods import Attacked, Batch, Setting
 from fer_bench.training.network import Network
@@ -177,6 +177,16 @@ def test_the_loss_of_faat() -> None:
     torch.testing.assert_close(methods.loss(given, pair), expected, atol=1e-5, rtol=1e-4)
     off = replace(given, recipe=replace(given.recipe, freq=False))
     torch.testing.assert_close(methods.loss(off, pair), other + 0.25 * own, atol=1e-5, rtol=1e-4)
+
+
+def test_the_frequency_loss_of_faat_can_be_relative() -> None:
+    given, pair = setting("faat", freq_weight=5.0, freq_scale="relative"), attacked()
+    assert pair.images is not None
+    model = given.network.model
+    maps = [model.layers[:3](2 * (z - 0.5)) for z in (pair.batch.images, pair.images)]  # type: ignore[operator, index]
+    without = methods.loss(replace(given, recipe=replace(given.recipe, freq=False)), pair)
+    expected = without + 5 * relative_frequency_loss(maps[0], maps[1])
+    torch.testing.assert_close(methods.loss(given, pair), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_faat_with_the_outer_loss_of_trades_is_trades_and_the_frequency_loss() -> None:

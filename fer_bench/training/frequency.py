@@ -44,6 +44,18 @@ def focal_frequency_loss(one: torch.Tensor, other: torch.Tensor, alpha: float = 
     return total / maps.numel()
 
 
+def relative_frequency_loss(clean: torch.Tensor, other: torch.Tensor, alpha: float = 1.0) -> torch.Tensor:
+    """The focal frequency distance of maps from clean ones, in units of the variance of these: a scalar.
+
+    focal_frequency_loss(clean, other) / V, V the mean over channels and places of the variance over the n > 1 clean
+    maps `(n, channels, height, width)`, with gradient through both. What an attack moves, against what tells images
+    apart: the same for a clean + b and a other + b, a != 0, so that a network cannot make it small by making its
+    features small, or all alike. Zero where the two are equal.
+    """
+    maps = clean if clean.dtype == torch.float64 else clean.float()
+    return focal_frequency_loss(clean, other, alpha) / maps.var(0, correction=0).mean().clamp_min(1e-12)
+
+
 def _mirrored(width: int, like: torch.Tensor) -> torch.Tensor:
     """How many frequencies each column of the half spectrum stands for: 2, but 1 for u = 0 and for u = width / 2."""
     times = like.new_full((width // 2 + 1,), 2.0)

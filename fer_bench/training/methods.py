@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from fer_bench.training import inner, masks
-from fer_bench.training.frequency import focal_frequency_loss
+from fer_bench.training.frequency import focal_frequency_loss, relative_frequency_loss
 from fer_bench.training.inner import Budget
 from fer_bench.training.network import Network
 from fer_bench.training.recipe import Recipe
@@ -158,8 +158,9 @@ def _mart(setting: Setting, attacked: Attacked) -> torch.Tensor:
 def _faat(setting: Setting, attacked: Attacked) -> torch.Tensor:
     """L(f(x'), y) + c L(f(x), y) + lambda FFL(phi(x), phi(x')); with `outer` "trades" TRADES' loss + lambda FFL.
 
-    phi are the maps of the recipe's stage, FFL `frequency.focal_frequency_loss`, c `clean_weight`, lambda
-    `freq_weight`; both images go through the network in one batch. See docs/design/faat.md.
+    phi are the maps of the recipe's stage, FFL `frequency.focal_frequency_loss` or, with `freq_scale` "relative",
+    `frequency.relative_frequency_loss`, c `clean_weight`, lambda `freq_weight`; both images go through the network in
+    one batch. See docs/design/faat.md.
     """
     recipe, batch = setting.recipe, attacked.batch
     pair = torch.cat([batch.images, _images(attacked)])
@@ -172,7 +173,8 @@ def _faat(setting: Setting, attacked: Attacked) -> torch.Tensor:
         loss = objective.loss(clean, targets) + recipe.beta * objective.apart(other, clean).mean()
     if maps is not None:
         own, moved = maps.chunk(2)
-        loss = loss + recipe.freq_weight * focal_frequency_loss(own, moved)
+        distance = relative_frequency_loss if recipe.freq_scale == "relative" else focal_frequency_loss
+        loss = loss + recipe.freq_weight * distance(own, moved)
     return loss
 
 

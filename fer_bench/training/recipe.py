@@ -12,6 +12,7 @@ Method = Literal["standard", "pgd-at", "fgsm-rs", "trades", "mart", "pyramid-at"
 MaskKind = Literal["landmark", "cam", "random-area", "none"]
 MaskOn = Literal["delta", "step"]
 Outer = Literal["task", "trades"]
+FreqScale = Literal["absolute", "relative"]
 Schedule = Literal["cosine", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
 VaLoss = Literal["mse+pcc+ccc", "mse"]
@@ -25,9 +26,9 @@ class Recipe:
     maximisation; fgsm-rs takes one whatever it says. `beta`: of TRADES, MART and FAAT's `outer` "trades". `awp`: size
     of the adversarial weight perturbation relative to each weight's norm, 0 for none. `ema`: decay of the averaged
     weights, 0 for none; the averaged weights are what is judged and kept. `mask`, `mask_on`, `floor`, `outer`, `freq`,
-    `freq_weight`, `clean_weight` belong to FAAT (`docs/design/faat.md`). `stage`: name of the module whose output the
-    frequency loss and the CAM mask look at; empty: chosen by `features.default_stage`. `held_out`: images of the
-    training set that are kept for choosing the epoch, with PGD of `judge_steps` steps.
+    `freq_weight`, `freq_scale`, `clean_weight` belong to FAAT (`docs/design/faat.md`). `stage`: name of the module
+    whose output the frequency loss and the CAM mask look at; empty: chosen by `features.default_stage`. `held_out`:
+    images of the training set that are kept for choosing the epoch, with PGD of `judge_steps` steps.
     """
 
     method: Method = "faat"
@@ -49,6 +50,7 @@ class Recipe:
     outer: Outer = "task"
     freq: bool = True
     freq_weight: float = 30.0
+    freq_scale: FreqScale = "absolute"
     clean_weight: float = 0.5
     stage: str = ""
     va_loss: VaLoss = "mse+pcc+ccc"
@@ -126,13 +128,16 @@ _BELONGS: dict[str, tuple[str, ...]] = {
     "steps": tuple(method for method in _ADVERSARIAL if method != "fgsm-rs"),
     "beta": ("trades", "mart", "faat"),
     "awp": _ADVERSARIAL,
-    **dict.fromkeys(("mask", "mask_on", "floor", "outer", "freq", "freq_weight", "clean_weight", "stage"), ("faat",)),
+    **dict.fromkeys(
+        ("mask", "mask_on", "floor", "outer", "freq", "freq_weight", "freq_scale", "clean_weight", "stage"), ("faat",)
+    ),
 }
 _CHOICES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("method", get_args(Method)),
     ("mask", get_args(MaskKind)),
     ("mask_on", get_args(MaskOn)),
     ("outer", get_args(Outer)),
+    ("freq_scale", get_args(FreqScale)),
     ("schedule", get_args(Schedule)),
     ("precision", get_args(Precision)),
     ("va_loss", get_args(VaLoss)),

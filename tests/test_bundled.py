@@ -50,7 +50,7 @@ def command_of(card: ModelCard) -> list[str]:
 def test_the_references_are_there_and_are_among_all_models() -> None:
     names = [card.name for card in bundled.CARDS]
     wanted = ["slim-faat", "slim-faat-no-freq", "slim-faat-random-mask", "slim-pgd-at", "slim-standard", "slim-trades"]
-    assert {*wanted, "slim-va-standard", "slim-va-faat"} == set(names)
+    assert {*wanted, "slim-trades-tuned", "slim-faat-tuned", "slim-va-standard", "slim-va-faat"} == set(names)
     assert set(names) <= {card.name for card in choose_models("all")}
     assert [name for name in names if not MODELS.get(name).defended] == [
         name for name in names if name.endswith("standard")

@@ -4,7 +4,8 @@ The baseline was made by
 
     ferbench run --models mini-xception,wtf-active,pyemotion --attacks pgd-10 --eps 0.5/255,2/255 --n 500 \
         --data fer2013:FOLDER:validation --device cpu --out results
-    ferbench run --models slim-standard,slim-pgd-at,slim-trades,slim-faat,slim-faat-random-mask,slim-faat-no-freq \
+    slim=slim-standard,slim-pgd-at,slim-trades,slim-faat,slim-faat-random-mask,slim-faat-no-freq
+    ferbench run --models $slim,slim-trades-tuned,slim-faat-tuned \
         --attacks pgd-10 --eps 4/255 --n 500 --data fer2013:FOLDER:validation --device cpu --out results
     ferbench run --models slim-va-standard,slim-va-faat \
         --attacks pgd-10 --eps 4/255 --n 500 --data fer2013-va:FOLDER:validation --device cpu --out results

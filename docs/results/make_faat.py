@@ -1,6 +1,7 @@
-"""Writes the tables of faat.md: `python docs/results/make_faat.py RESULTS [RESULTS_OF_OTHER_SEEDS]`.
+"""Writes the tables of faat.md: `python docs/results/make_faat.py RESULTS [RESULTS_OF_OTHER_SEEDS [RESULTS_OF_ALL]]`.
 
-Rates are the report's; only the means over corruptions and over seeds are made here.
+RESULTS_OF_ALL are of the tuned pair on all images, of which the 1,000 of RESULTS, by which settings were compared, are
+left out. Rates are the report's; only the means over corruptions and over seeds are made here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from reports.boards import Entry, boards
 from reports.frames import Frames
 from reports.markdown import table
 from reports.pairs import pairs
-from reports.rates import Accuracy, worst_case
+from reports.ranges import duels
+from reports.rates import Accuracy, by_sample, worst_case
 
 IMAGES = 1000
 #: Title -> the reading, as tables name it.
@@ -36,18 +38,28 @@ COLUMNS = {
 }
 #: Their per-sample worst case: the short form of AutoAttack.
 WORST = ("APGD-CE", "APGD-T", "Square")
-#: Each of these against FAAT.
-RIVALS = ("slim-faat-random-mask", "slim-faat-no-freq", "slim-pgd-at", "slim-trades", "slim-standard")
-FAAT = "slim-faat"
+#: Each model, and those that it is compared with image by image.
+DUELS = {
+    "slim-faat": ("slim-faat-random-mask", "slim-faat-no-freq", "slim-pgd-at", "slim-trades", "slim-standard"),
+    "slim-faat-tuned": ("slim-trades-tuned", "slim-trades", "slim-pgd-at", "slim-faat"),
+}
 #: The methods that were trained with three seeds; seed N of a model is called MODEL-sN.
-SEEDED, SEEDS = ("slim-pgd-at", "slim-trades", "slim-faat"), ("", "-s1", "-s2")
+SEEDED = ("slim-pgd-at", "slim-trades", "slim-faat", "slim-trades-tuned", "slim-faat-tuned")
+SEEDS = ("", "-s1", "-s2")
 SEEDED_COLUMNS = ("PGD-20", "APGD-T")
+TUNED = ("slim-faat-tuned", "slim-trades-tuned")
 
 
 def main() -> None:
     """Prints the tables."""
     first, *others = [fer_bench.load(name) for name in sys.argv[1:]]
-    print(_rates(first), _duels(first), *(_seeds([first, other]) for other in others), sep="\n\n")
+    print(_rates(first))
+    for model, rivals in DUELS.items():
+        print("", _duels(first, model, rivals), sep="\n")
+    if others:
+        print("", _seeds([first, others[0]]), sep="\n")
+    if len(others) > 1:
+        print("", _unseen(first, others[1]), sep="\n")
 
 
 def _rates(frames: Frames) -> str:
@@ -65,20 +77,20 @@ def _rates(frames: Frames) -> str:
     return table([header[place] for place in measured], [[row[place] for place in measured] for row in rows])
 
 
-def _duels(frames: Frames) -> str:
+def _duels(frames: Frames, model: str, rivals: Sequence[str]) -> str:
     found = pairs(frames)
     rows = []
-    for rival in RIVALS:
+    for rival in rivals:
         for title, reading in {"clean": "clean", **COLUMNS}.items():
             own = found[(found["reading"] == reading) & (found["n"] == IMAGES)]
-            rows += [[title, *row] for row in _row(own, rival)]
-    return table(("reading", "FAAT against", "difference", "only FAAT", "only the other", "p"), rows)
+            rows += [[title, *row] for row in _row(own, model, rival)]
+    return table(("reading", f"{model} against", "difference", "it alone", "the other alone", "p"), rows)
 
 
-def _row(own: pd.DataFrame, rival: str) -> Iterable[Sequence[str]]:
+def _row(own: pd.DataFrame, model: str, rival: str) -> Iterable[Sequence[str]]:
     for pair in own.itertuples(index=False):
-        if {pair.model, pair.other} == {FAAT, rival}:
-            counts = (pair.only_model, pair.only_other) if pair.model == FAAT else (pair.only_other, pair.only_model)
+        if {pair.model, pair.other} == {model, rival}:
+            counts = (pair.only_model, pair.only_other) if pair.model == model else (pair.only_other, pair.only_model)
             points = 100 * (counts[0] - counts[1]) / pair.images
             yield (rival, f"{points:+.1f}", str(counts[0]), str(counts[1]), f"{pair.p:.2g}")
 
@@ -115,6 +127,36 @@ def _seeds(results: Sequence[Frames]) -> str:
         columns = zip(*(found[model + seed] for seed in SEEDS), strict=True)
         rows.append([model, *(_spread(column) for column in columns)])
     return table(("model", "clean", *SEEDED_COLUMNS), rows)
+
+
+def _unseen(chosen_by: Frames, everything: Frames) -> str:
+    """The tuned pair on the images that no setting was chosen by: rates, and the difference with its McNemar test."""
+    seen = set(chosen_by.verdicts["sample"])
+    standing = {
+        (entry.first.cell.model, title): right[~right.index.isin(seen)]
+        for board in boards(everything)
+        for entry in board.entries
+        for title, right in _standing(everything, entry).items()
+    }
+    rows = []
+    for title in ("clean", *SEEDED_COLUMNS):
+        own = [standing[model, title] for model in TUNED]
+        [duel] = duels(own)
+        counts = (str(duel.only_first), str(duel.only_second))
+        points = f"{100 * (duel.only_first - duel.only_second) / duel.images:+.1f}"
+        rows.append([title, *(_percent(wilson(int(right.sum()), len(right))) for right in own), points, *counts])
+        rows[-1].append(f"{duel.p:.2g}")
+    return table(("reading", *TUNED, "difference", "it alone", "the other alone", "p"), rows)
+
+
+def _standing(frames: Frames, entry: Entry) -> dict[str, pd.Series]:
+    """Per sample whether the model is right without attack, and under each attack of the seeds' table."""
+    readings = {title: entry.scores[COLUMNS[title]].reading for title in SEEDED_COLUMNS}
+    verdicts = frames.by_cell[readings[SEEDED_COLUMNS[0]].cell]
+    clean = by_sample(verdicts, verdicts["right"])
+    return {"clean": clean} | {
+        title: worst_case(frames, [(reading.cell, reading.threat)]) for title, reading in readings.items()
+    }
 
 
 def _robust(entry: Entry, reading: str) -> Accuracy | None:

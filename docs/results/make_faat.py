@@ -1,6 +1,7 @@
-"""Writes the tables of faat.md: `python docs/results/make_faat.py RESULTS [RESULTS_OF_OTHER_SEEDS]`.
+"""Writes the tables of faat.md: `python docs/results/make_faat.py RESULTS [RESULTS_OF_SEEDS [RESULTS_OF_ALL ...]]`.
 
-Rates are the report's; only the means over corruptions and over seeds are made here.
+RESULTS_OF_ALL are of the tuned pair on all images, of which the 1,000 of RESULTS, by which settings were compared, are
+left out. Rates are the report's; only the means over corruptions and over seeds are made here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from reports.boards import Entry, boards
 from reports.frames import Frames
 from reports.markdown import table
 from reports.pairs import pairs
-from reports.rates import Accuracy, worst_case
+from reports.ranges import duels
+from reports.rates import Accuracy, by_sample, worst_case
 
 IMAGES = 1000
 #: Title -> the reading, as tables name it.
@@ -45,6 +47,7 @@ DUELS = {
 SEEDED = ("slim-pgd-at", "slim-trades", "slim-faat", "slim-trades-tuned", "slim-faat-tuned")
 SEEDS = ("", "-s1", "-s2")
 SEEDED_COLUMNS = ("PGD-20", "APGD-T")
+TUNED = ("slim-faat-tuned", "slim-trades-tuned")
 
 
 def main() -> None:
@@ -53,8 +56,10 @@ def main() -> None:
     print(_rates(first))
     for model, rivals in DUELS.items():
         print("", _duels(first, model, rivals), sep="\n")
-    for other in others:
-        print("", _seeds([first, other]), sep="\n")
+    if others:
+        print("", _seeds([first, others[0]]), sep="\n")
+    if others[1:]:
+        print("", _unseen(first, others[1:]), sep="\n")
 
 
 def _rates(frames: Frames) -> str:
@@ -122,6 +127,37 @@ def _seeds(results: Sequence[Frames]) -> str:
         columns = zip(*(found[model + seed] for seed in SEEDS), strict=True)
         rows.append([model, *(_spread(column) for column in columns)])
     return table(("model", "clean", *SEEDED_COLUMNS), rows)
+
+
+def _unseen(chosen_by: Frames, everything: Sequence[Frames]) -> str:
+    """The tuned pair on the images that no setting was chosen by: rates, and the difference with its McNemar test."""
+    seen = set(chosen_by.verdicts["sample"])
+    standing = {
+        (entry.first.cell.model, title): right[~right.index.isin(seen)]
+        for frames in everything
+        for board in boards(frames)
+        for entry in board.entries
+        for title, right in _standing(frames, entry).items()
+    }
+    rows = []
+    for title in ("clean", *SEEDED_COLUMNS):
+        own = [standing[model, title] for model in TUNED]
+        [duel] = duels(own)
+        counts = (str(duel.only_first), str(duel.only_second))
+        points = f"{100 * (duel.only_first - duel.only_second) / duel.images:+.1f}"
+        rows.append([title, *(_percent(wilson(int(right.sum()), len(right))) for right in own), points, *counts])
+        rows[-1].append(f"{duel.p:.2g}")
+    return table(("reading", *TUNED, "difference", "it alone", "the other alone", "p"), rows)
+
+
+def _standing(frames: Frames, entry: Entry) -> dict[str, pd.Series]:
+    """Per sample whether the model is right without attack, and under each attack of the seeds' table."""
+    readings = {title: entry.scores[COLUMNS[title]].reading for title in SEEDED_COLUMNS}
+    verdicts = frames.by_cell[readings[SEEDED_COLUMNS[0]].cell]
+    clean = by_sample(verdicts, verdicts["right"])
+    return {"clean": clean} | {
+        title: worst_case(frames, [(reading.cell, reading.threat)]) for title, reading in readings.items()
+    }
 
 
 def _robust(entry: Entry, reading: str) -> Accuracy | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -18,9 +19,9 @@ from fer_bench.metrics import Rate, wilson
 from reports.boards import Entry, boards
 from reports.frames import Frames
 from reports.markdown import table
-from reports.pairs import pairs
-from reports.ranges import duels
-from reports.rates import Accuracy, by_sample, worst_case
+from reports.merged import merged
+from reports.pairs import CLEAN, pairs
+from reports.rates import Accuracy, worst_case
 
 IMAGES = 1000
 #: Title -> the reading, as tables name it.
@@ -48,18 +49,17 @@ SEEDED = ("slim-pgd-at", "slim-trades", "slim-faat", "slim-trades-tuned", "slim-
 SEEDS = ("", "-s1", "-s2")
 SEEDED_COLUMNS = ("PGD-20", "APGD-T")
 TUNED = ("slim-faat-tuned", "slim-trades-tuned")
+_DIFFERENCE = ("difference", "it alone", "the other alone", "p")
 
 
 def main() -> None:
     """Prints the tables."""
     first, *others = [fer_bench.load(name) for name in sys.argv[1:]]
-    print(_rates(first))
-    for model, rivals in DUELS.items():
-        print("", _duels(first, model, rivals), sep="\n")
+    print(_rates(first), *_duels(first), sep="\n\n")
     if others:
-        print("", _seeds([first, others[0]]), sep="\n")
+        print("", _seeds(merged([first, others[0]])), sep="\n")
     if others[1:]:
-        print("", _unseen(first, others[1:]), sep="\n")
+        print("", _unseen(first, merged(others[1:])), sep="\n")
 
 
 def _rates(frames: Frames) -> str:
@@ -77,22 +77,27 @@ def _rates(frames: Frames) -> str:
     return table([header[place] for place in measured], [[row[place] for place in measured] for row in rows])
 
 
-def _duels(frames: Frames, model: str, rivals: Sequence[str]) -> str:
+def _duels(frames: Frames) -> Iterable[str]:
+    """One table for each of DUELS."""
     found = pairs(frames)
-    rows = []
-    for rival in rivals:
-        for title, reading in {"clean": "clean", **COLUMNS}.items():
-            own = found[(found["reading"] == reading) & (found["n"] == IMAGES)]
-            rows += [[title, *row] for row in _row(own, model, rival)]
-    return table(("reading", f"{model} against", "difference", "it alone", "the other alone", "p"), rows)
+    found = found[found["n"] == IMAGES]
+    for model, rivals in DUELS.items():
+        rows = []
+        for rival in rivals:
+            for title, reading in {CLEAN: CLEAN, **COLUMNS}.items():
+                rows += [[title, rival, *difference] for _, difference in _between(found, reading, model, rival)]
+        yield table(("reading", f"{model} against", *_DIFFERENCE), rows)
 
 
-def _row(own: pd.DataFrame, model: str, rival: str) -> Iterable[Sequence[str]]:
-    for pair in own.itertuples(index=False):
+def _between(found: pd.DataFrame, reading: str, model: str, rival: str) -> Iterable[tuple[list[Rate], list[str]]]:
+    """The rates of both, and what _DIFFERENCE names, where the pair was compared under the reading."""
+    for pair in found[found["reading"] == reading].itertuples(index=False):
         if {pair.model, pair.other} == {model, rival}:
-            counts = (pair.only_model, pair.only_other) if pair.model == model else (pair.only_other, pair.only_model)
-            points = 100 * (counts[0] - counts[1]) / pair.images
-            yield (rival, f"{points:+.1f}", str(counts[0]), str(counts[1]), f"{pair.p:.2g}")
+            sides = [(pair.accuracy, pair.only_model), (pair.other_accuracy, pair.only_other)]
+            one, other = sides if pair.model == model else sides[::-1]
+            points = 100 * (one[1] - other[1]) / pair.images
+            rates = [wilson(round(accuracy * pair.images), pair.images) for accuracy, _ in (one, other)]
+            yield rates, [f"{points:+.1f}", str(one[1]), str(other[1]), f"{pair.p:.2g}"]
 
 
 def _worst(frames: Frames, entry: Entry) -> str:
@@ -113,13 +118,11 @@ def _corruptions(frames: Frames, entry: Entry) -> str:
     return f"{100 * of_images.mean():.1f} ± {196 * of_images.std() / len(of_images) ** 0.5:.1f}"
 
 
-def _seeds(results: Sequence[Frames]) -> str:
+def _seeds(frames: Frames) -> str:
     """Mean, standard deviation and the three values of each seeded method."""
+    [board] = [board for board in boards(frames) if board.n == IMAGES]
     found = {
         entry.first.cell.model: [entry.clean, *(_robust(entry, COLUMNS[title]) for title in SEEDED_COLUMNS)]
-        for frames in results
-        for board in boards(frames)
-        if board.n == IMAGES
         for entry in board.entries
     }
     rows = []
@@ -129,35 +132,15 @@ def _seeds(results: Sequence[Frames]) -> str:
     return table(("model", "clean", *SEEDED_COLUMNS), rows)
 
 
-def _unseen(chosen_by: Frames, everything: Sequence[Frames]) -> str:
-    """The tuned pair on the images that no setting was chosen by: rates, and the difference with its McNemar test."""
-    seen = set(chosen_by.verdicts["sample"])
-    standing = {
-        (entry.first.cell.model, title): right[~right.index.isin(seen)]
-        for frames in everything
-        for board in boards(frames)
-        for entry in board.entries
-        for title, right in _standing(frames, entry).items()
-    }
+def _unseen(chosen_by: Frames, everything: Frames) -> str:
+    """The tuned pair on the images that no setting was chosen by."""
+    seen = everything.verdicts["sample"].isin(chosen_by.verdicts["sample"])
+    found = pairs(replace(everything, verdicts=everything.verdicts[~seen]))
     rows = []
-    for title in ("clean", *SEEDED_COLUMNS):
-        own = [standing[model, title] for model in TUNED]
-        [duel] = duels(own)
-        counts = (str(duel.only_first), str(duel.only_second))
-        points = f"{100 * (duel.only_first - duel.only_second) / duel.images:+.1f}"
-        rows.append([title, *(_percent(wilson(int(right.sum()), len(right))) for right in own), points, *counts])
-        rows[-1].append(f"{duel.p:.2g}")
-    return table(("reading", *TUNED, "difference", "it alone", "the other alone", "p"), rows)
-
-
-def _standing(frames: Frames, entry: Entry) -> dict[str, pd.Series]:
-    """Per sample whether the model is right without attack, and under each attack of the seeds' table."""
-    readings = {title: entry.scores[COLUMNS[title]].reading for title in SEEDED_COLUMNS}
-    verdicts = frames.by_cell[readings[SEEDED_COLUMNS[0]].cell]
-    clean = by_sample(verdicts, verdicts["right"])
-    return {"clean": clean} | {
-        title: worst_case(frames, [(reading.cell, reading.threat)]) for title, reading in readings.items()
-    }
+    for title in (CLEAN, *SEEDED_COLUMNS):
+        for rates, difference in _between(found, COLUMNS.get(title, CLEAN), *TUNED):
+            rows.append([title, *map(_percent, rates), *difference])
+    return table(("reading", *TUNED, *_DIFFERENCE), rows)
 
 
 def _robust(entry: Entry, reading: str) -> Accuracy | None:

@@ -17,8 +17,7 @@ def spectrum(features: torch.Tensor) -> torch.Tensor:
     F(u, v) = 1 / sqrt(HW) sum_xy f(x, y) exp(-2 pi i (ux / W + vy / H)) (equation 1, orthonormal).
     Double precision stays double.
     """
-    maps = features if features.dtype == torch.float64 else features.float()
-    transformed: torch.Tensor = torch.fft.fft2(maps, norm="ortho")
+    transformed: torch.Tensor = torch.fft.fft2(_single(features), norm="ortho")
     return transformed
 
 
@@ -32,7 +31,7 @@ def focal_frequency_loss(one: torch.Tensor, other: torch.Tensor, alpha: float = 
 
     The transform is linear, so that of the difference is enough; of real maps, half of it: the other half mirrors it.
     """
-    maps = one - other if one.dtype == torch.float64 else one.float() - other.float()
+    maps = _single(one) - _single(other)
     half = torch.fft.rfft2(maps, norm="ortho")
     distance = half.real.square() + half.imag.square()
     with torch.no_grad():
@@ -52,8 +51,13 @@ def relative_frequency_loss(clean: torch.Tensor, other: torch.Tensor, alpha: flo
     apart: the same for a clean + b and a other + b, a != 0, so that a network cannot make it small by making its
     features small, or all alike. Zero where the two are equal.
     """
-    maps = clean if clean.dtype == torch.float64 else clean.float()
-    return focal_frequency_loss(clean, other, alpha) / maps.var(0, correction=0).mean().clamp_min(1e-12)
+    variance = _single(clean).var(0, correction=0).mean()
+    return focal_frequency_loss(clean, other, alpha) / variance.clamp_min(1e-12)
+
+
+def _single(maps: torch.Tensor) -> torch.Tensor:
+    """The maps in single precision, or in double where they are: half precision has no transform on processors."""
+    return maps if maps.dtype == torch.float64 else maps.float()
 
 
 def _mirrored(width: int, like: torch.Tensor) -> torch.Tensor:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from attacks.card import AttackCard
-from attacks.choose import choose_attacks
 from attacks.registry import ATTACKS
-from attacks.suites import SUITES, SuiteCard
+from attacks.select import choose_attacks
+from attacks.staged import SUITES, SuiteCard
 
 __all__ = ["ATTACKS", "SUITES", "AttackCard", "SuiteCard", "choose_attacks"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from fer_bench.observer import Observer
+from fer_bench.engine.observer import Observer
 
 
 def gradient(observer: Observer, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

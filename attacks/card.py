@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fer_bench.attack import Attack, Program
+from fer_bench.core.attack_spec import AttackSpec, Parameter, Params, ParamValue, Record, Rows
+from fer_bench.core.labels import EXPRESSIONS, expression
+from fer_bench.core.threat import Norm, budget, parse_number
+from fer_bench.engine.attack import Attack, Fit, Program
+from fer_bench.engine.goals import LOSSES, TOLERANCE
 from fer_bench.errors import UsageError
-from fer_bench.labels import EXPRESSIONS, expression
-from fer_bench.regions import parse_region
+from fer_bench.faces.regions import parse_region
 from fer_bench.registry import unknown_name
-from fer_bench.setwise import Fit
-from fer_bench.types import AttackSpec, Norm, Parameter, Params, ParamValue, Record, Rows, parse_number
-from fer_bench.va import LOSSES, TOLERANCE
 
 #: A step written in terms of the budget: "eps/4", "eps*2.5/50".
 _OF_EPS = re.compile(r"eps(?:\*(?P<times>[0-9.]+))?(?:/(?P<over>[0-9.]+))?")
@@ -158,32 +158,6 @@ def _text(value: ParamValue) -> str:
         return str(value)
     written = [f"{value:g}", f"{round(value * 255, 9):g}/255", repr(value)]
     return next(text for text in written if parse_number(text) == value)
-
-
-#: The largest budget of each norm, and how a budget of it is written.
-_BUDGETS: dict[Norm, tuple[float, str]] = {
-    "Linf": (1.0, "a number above 0 and at most 1 in [0, 1] pixel units, such as 8/255"),
-    "L2": (1000.0, "a number above 0 and at most 1000 in [0, 1] pixel units, such as 0.5"),
-    "L1": (1e6, "a number above 0 and at most 1000000 in [0, 1] pixel units, such as 10"),
-    "L0": (1e6, "a whole number of pixels from 1"),
-    "flow": (1000.0, "a number of pixels above 0, such as 1"),
-    "severity": (5.0, "a whole number from 1 to 5"),
-}
-
-
-def budget(attack: str, norm: Norm, given: str | float | None) -> float:
-    """The budget that was `given`, checked against the range of its norm. Raises UsageError."""
-    high, expected = _BUDGETS[norm]
-    if given is None:
-        raise UsageError(f"{attack} needs a budget: give eps, {expected}.")
-    try:
-        eps = given if isinstance(given, float) else parse_number(str(given))
-    except (ValueError, ZeroDivisionError):
-        eps = math.nan
-    whole = norm not in ("L0", "severity") or eps == int(eps if math.isfinite(eps) else 0)
-    if not 0 < eps <= high or not whole:
-        raise UsageError(f"{attack}: eps={given} cannot be used; eps is {expected}.")
-    return eps
 
 
 #: The one setting of attacks on regressors that is a number.

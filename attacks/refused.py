@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from attacks.card import AttackCard
+from fer_bench.core.attack_spec import AttackSpec
+from fer_bench.core.threat import Norm
+from fer_bench.engine.observer import Observer
 from fer_bench.errors import UsageError
-from fer_bench.observer import Observer
-from fer_bench.types import AttackSpec, Norm
 
 
 def _never(spec: AttackSpec, observer: Observer) -> None:

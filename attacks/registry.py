@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from attacks import (
-    autoattack,
-    blackbox,
-    cam,
-    ccc,
-    cw,
-    deepfool,
-    ead,
-    frequency,
-    gradient,
-    hopskipjump,
-    jsma,
-    minimum,
-    momentum,
-    pyramid,
-    refused,
-    severity,
-    sparse,
-    universal,
-    variants,
-    warp,
-)
+from attacks import refused
 from attacks.card import AttackCard
+from attacks.corruptions import cards
+from attacks.face import band_pgd, cam, pyramid, warp
+from attacks.minimum import cw, deepfool, ead, fmn, hopskipjump, jsma
+from attacks.setwise import ccc, universal
+from attacks.wrapped import autoattack, blackbox, few_pixels, gradient, momentum, variants
 from fer_bench.registry import Registry
 
 #: Every attack by name; third-party packages add theirs through the entry-point group "ferbench.attacks".
@@ -37,23 +21,23 @@ for _family in (
     autoattack,
     cw,
     deepfool,
-    minimum,
+    fmn,
     ead,
     blackbox,
     hopskipjump,
     jsma,
-    sparse,
+    few_pixels,
     ccc,
     cam,
     pyramid,
-    frequency,
+    band_pgd,
     universal,
     warp,
-    severity,
+    cards,
     refused,
 ):
     for _card in _family.CARDS:
         ATTACKS.register(_card.name, _card)
 
 #: Names that stand for several attacks.
-GROUPS = {"corruptions": tuple(card.name for card in severity.CARDS)}
+GROUPS = {"corruptions": tuple(card.name for card in cards.CARDS)}

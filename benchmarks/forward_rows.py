@@ -16,11 +16,11 @@ import torch
 import torchattacks
 
 from attacks import ATTACKS
+from fer_bench.core.labels import match
 from fer_bench.data import open_data
-from fer_bench.engines.job import cell_job
-from fer_bench.engines.local import run_cell
-from fer_bench.evaluate import prepare
-from fer_bench.labels import match
+from fer_bench.engine.job import cell_job
+from fer_bench.engine.judge import prepare
+from fer_bench.engine.local import run_cell
 from models_zoo import MODELS
 from models_zoo.loading import load
 

@@ -2,7 +2,7 @@
 
     python benchmarks/gate_power.py [simulations]
 
-docs/design/gate.md holds what it prints. Nothing is attacked: verdicts are drawn, and judged by fer_bench.gate.
+docs/design/gate.md holds what it prints. Nothing is attacked: verdicts are drawn, and judged by fer_bench.gate.compare.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from fer_bench.bootstrap import changes
-from fer_bench.gate import check
-from fer_bench.guarded import GuardedCell, Regressed, Snapshot, Values, Verdicts
-from fer_bench.judgement import Rule
-from fer_bench.regression import NOISE, power, smallest_detectable_drop
-from fer_bench.types import AttackSpec, Cell, ThreatModel
-from reports.display import percent
+from fer_bench.core.attack_spec import AttackSpec
+from fer_bench.core.cell import Cell
+from fer_bench.core.threat import ThreatModel
+from fer_bench.gate.check import Rule
+from fer_bench.gate.compare import check
+from fer_bench.gate.snapshot import GuardedCell, Regressed, Snapshot, Values, Verdicts
+from fer_bench.stats.bootstrap import changes
+from fer_bench.stats.paired import NOISE, power, smallest_detectable_drop
+from reports.view.format import percent
 
 SIZES = (200, 500, 1000, 3589)
 DROPS = (0.02, 0.03, 0.05, 0.07, 0.10, 0.15)

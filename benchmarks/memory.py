@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from fer_bench import fetch
+from fer_bench.fetch import cache
 from models_zoo import MODELS
 
 _RUN = """
@@ -36,7 +36,7 @@ def peak(models: str, n: int) -> float:
 def main() -> None:
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 16
     names = sys.argv[2].split(",") if len(sys.argv) > 2 else MODELS.names()
-    names = [name for name in names if all(fetch.cached(file) for file in MODELS.get(name).files)]
+    names = [name for name in names if all(cache.cached(file) for file in MODELS.get(name).files)]
     print(f"{'models':24}{'peak MiB':>10}   n = {n}")
     alone = {name: peak(name, n) for name in names}
     for name, mebibytes in alone.items():

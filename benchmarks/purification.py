@@ -16,15 +16,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from fer_bench.core.evalset import EvalSet
+from fer_bench.core.model_card import ModelCard
 from fer_bench.data import open_data
 from fer_bench.training import features, inner
-from fer_bench.training.examples import generator_of
-from fer_bench.training.frequency import spectral_distance
+from fer_bench.training.batches import generator_of
+from fer_bench.training.frequency_loss import spectral_distance
 from fer_bench.training.inner import Budget
-from fer_bench.training.tasks import Expression
-from fer_bench.types import EvalSet, ModelCard
-from models_zoo.choose import choose_models
+from fer_bench.training.objectives import Expression
 from models_zoo.loading import load
+from models_zoo.select import choose_models
 
 BUDGET = Budget(4 / 255, 1 / 255, 10)
 BANDS = ("low", "middle", "high")

@@ -13,12 +13,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from stored_results import CONTEXT, NEVER, WRONG, Made, cw, make, pgd
+
+from fer_bench.api import results
+from reports.write import html
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-
-from handmade import CONTEXT, NEVER, WRONG, Made, cw, make, pgd
-
-from fer_bench import api
-from reports import leaderboard
 
 
 def main() -> None:
@@ -44,9 +44,9 @@ def main() -> None:
         folder = Path(name)
         make(folder, *cells)
         start, spent = time.perf_counter(), time.process_time()
-        frames = api.load(folder)
+        frames = results.load(folder)
         read, spent_reading = time.perf_counter(), time.process_time()
-        page = leaderboard.render(frames)
+        page = html.render(frames)
         done, spent_all = time.perf_counter(), time.process_time()
     print(f"{len(frames.verdicts):,} verdicts of {models} models under {len(attacks)} attacks")
     print(f"read {read - start:.1f} s, rendered {done - read:.1f} s, page {len(page.encode()) / 1e6:.2f} MB")

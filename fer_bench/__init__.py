@@ -6,29 +6,35 @@ use (PEP 562), so that importing the package costs nothing: no torch, no network
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from fer_bench._version import __version__
 
 __all__ = ["__version__", "baseline", "check", "compare", "export", "load", "replay", "report", "run"]
 
-_READOUT = frozenset({"baseline", "check", "compare", "export", "report"})
-_VERBS = frozenset(__all__) - {"__version__"}
+#: Each verb and the module of fer_bench.api that has it.
+_VERBS = {
+    "run": "benchmark",
+    "load": "results",
+    "report": "results",
+    "export": "results",
+    "replay": "replays",
+    "baseline": "gating",
+    "check": "gating",
+    "compare": "gating",
+}
 
 if TYPE_CHECKING:
-    from fer_bench.api import load, replay, run
-    from fer_bench.readout import baseline, check, compare, export, report
+    from fer_bench.api.benchmark import run
+    from fer_bench.api.gating import baseline, check, compare
+    from fer_bench.api.replays import replay
+    from fer_bench.api.results import export, load, report
 
 
 def __getattr__(name: str) -> Any:
-    if name in _READOUT:
-        from fer_bench import readout
-
-        return getattr(readout, name)
     if name in _VERBS:
-        from fer_bench import api
-
-        return getattr(api, name)
+        return getattr(importlib.import_module(f"fer_bench.api.{_VERBS[name]}"), name)
     raise AttributeError(f"module 'fer_bench' has no attribute {name!r}")
 
 

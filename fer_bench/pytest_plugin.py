@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fer_bench.core.model_card import VALENCE_AROUSAL
 from fer_bench.errors import AttackError
-from fer_bench.types import VALENCE_AROUSAL
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from fer_bench.measure import Concordance, Measured
-    from fer_bench.types import ModelCard
+    from fer_bench.api.measure import Concordance, Measured
+    from fer_bench.core.model_card import ModelCard
 
 _OPTION = "ferbench_results"
 
@@ -111,7 +111,7 @@ class Bench:
         smallest pixel digest. Fails the test where the attack or the model breaks; raises FerBenchError for what
         cannot be used.
         """
-        from fer_bench import measure
+        from fer_bench.api import measure
 
         try:
             found = measure.robust_accuracy(
@@ -138,7 +138,7 @@ class Bench:
         registry. `attack`: one attack at one budget, without tolerance. `data`: NAME:PATH[:SPLIT] of a set that is
         labelled with valence and arousal. The rest as in `robust_accuracy`.
         """
-        from fer_bench import measure
+        from fer_bench.api import measure
 
         try:
             found = measure.robust_ccc(model, attack, data, self.out, n=n, name=name, seed=seed, device=device)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from fer_bench.core.model_card import ModelCard
 from fer_bench.registry import Registry
-from fer_bench.types import ModelCard
-from models_zoo import (
+from models_zoo.families import (
     ad_corre,
     apvit,
     arm,
     avce,
-    bundled,
     caf,
     cage,
     dan,
@@ -32,6 +31,7 @@ from models_zoo import (
     scn,
     what_the_face,
 )
+from models_zoo.trained import bundled
 
 MODELS: Registry[ModelCard] = Registry("model", "ferbench.models")
 

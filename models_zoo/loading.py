@@ -10,10 +10,9 @@ import hashlib
 import torch
 from torch import nn
 
+from fer_bench.core.model_card import Loaded, LocalFile, ModelCard
 from fer_bench.errors import FerBenchError, ModelError
-from fer_bench.examination import Loaded
-from fer_bench.fetch import card_files
-from fer_bench.types import LocalFile, ModelCard
+from fer_bench.fetch.cards import card_files
 from models_zoo.logits import as_logits
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from fer_bench.types import Finding
+from fer_bench.core.model_card import Finding
 
 #: Rows that sum to 1 this exactly on every probe image are a softmax's.
 _TOLERANCE = 1e-4

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# Before torch is imported: a toy net is slower with threads, and equality must not depend on them.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("MKL_NUM_THREADS", "1")
-
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+# Before torch is imported: a toy net is slower with threads, and equality must not depend on them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 torch.set_num_threads(1)
 

@@ -12,17 +12,18 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
-from attacks.cam import grad_cam, masked_pgd
-from attacks.corruptions import CORRUPTIONS
-from attacks.frequency import band, band_pgd
-from attacks.pyramid import pyramid
-from attacks.severity import corrupted
-from attacks.warp import landmark_warp, weights
-from fer_bench.landmarks import mean_face
-from fer_bench.observer import Observer
-from fer_bench.regions import parse_region, region_mask
-from fer_bench.shards import Goal, Shard
-from fer_bench.types import AttackSpec
+from attacks.corruptions.cards import corrupted
+from attacks.corruptions.functions import CORRUPTIONS
+from attacks.face.band_pgd import band, band_pgd
+from attacks.face.cam import grad_cam, masked_pgd
+from attacks.face.pyramid import pyramid
+from attacks.face.warp import landmark_warp, weights
+from fer_bench.core.attack_spec import AttackSpec
+from fer_bench.engine.goals import Goal
+from fer_bench.engine.observer import Observer
+from fer_bench.engine.shard import Shard
+from fer_bench.faces.landmarks import mean_face
+from fer_bench.faces.regions import parse_region, region_mask
 
 SIDE, SCALE = 96, 2
 #: Large, so that it is seen; the table of the page says so.

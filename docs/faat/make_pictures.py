@@ -13,11 +13,11 @@ import torch
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from fer_bench import landmarks
-from fer_bench.data.evalset import pixel_digest
-from fer_bench.fetch import package_file
+from fer_bench.core.model_card import PackageFile
+from fer_bench.data.collect import pixel_digest
+from fer_bench.faces import landmarks
+from fer_bench.fetch.packages import package_file
 from fer_bench.training.masks import landmark_masks, moved, with_floor
-from fer_bench.types import PackageFile
 
 PHOTOGRAPH = PackageFile(
     registry="pypi",

@@ -15,13 +15,12 @@ import pandas as pd
 
 import fer_bench
 from attacks.registry import GROUPS
-from fer_bench.metrics import Rate, wilson
-from reports.boards import Entry, boards
-from reports.frames import Frames
-from reports.markdown import table
-from reports.merged import merged
-from reports.pairs import CLEAN, pairs
-from reports.rates import Accuracy, worst_case
+from fer_bench.stats.rates import Rate, wilson
+from reports.tables.boards import Entry, boards
+from reports.tables.frames import Frames, merged
+from reports.tables.pairs import CLEAN, pairs
+from reports.tables.rates import Accuracy, worst_case
+from reports.write.markdown import table
 
 IMAGES = 1000
 #: Title -> the reading, as tables name it.

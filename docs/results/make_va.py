@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 import fer_bench
-from fer_bench.types import VALENCE_AROUSAL
-from reports.markdown import table
-from reports.va import va_frame
+from fer_bench.core.model_card import VALENCE_AROUSAL
+from reports.tables.agreement import va_frame
+from reports.write.markdown import table
 
 MEASURES = ("rmse", "ccc", "pcc", "sagr")
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from fer_bench.data import (
+from fer_bench.core.evalset import EvalSet
+from fer_bench.data import collect
+from fer_bench.data.card import Contents, DatasetCard, Sample
+from fer_bench.data.formats import (
     afewva,
     affectnet,
     affwild2,
     ckplus,
     demo,
-    evalset,
     fer2013,
     ferplus,
     folder,
@@ -20,13 +22,11 @@ from fer_bench.data import (
     proxy,
     rafdb,
 )
-from fer_bench.data.card import Contents, DatasetCard, Sample
 from fer_bench.data.layout import split_word
 from fer_bench.data.source import DataSource, parse_source
 from fer_bench.data.survey import Survey, survey
 from fer_bench.errors import DataError
 from fer_bench.registry import Registry
-from fer_bench.types import EvalSet
 
 __all__ = [
     "DATASETS",
@@ -69,7 +69,7 @@ def open_data(text: str, n: int | None = None) -> EvalSet:
     source = parse_source(text)
     card = DATASETS.get(source.name)
     with _one_line(source):
-        return evalset.collect(card.find(source.path, source.split), n)
+        return collect.collect(card.find(source.path, source.split), n)
 
 
 def redistributable(text: str) -> bool:

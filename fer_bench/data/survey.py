@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from fer_bench import progress
+from fer_bench.core.evalset import EvalSet
+from fer_bench.core.model_card import VALENCE_AROUSAL
 from fer_bench.data.card import Contents, Sample
-from fer_bench.data.evalset import float_values, pixel_digest, sample_ids
+from fer_bench.data.collect import float_values, pixel_digest, sample_ids
 from fer_bench.errors import DataError
-from fer_bench.types import VALENCE_AROUSAL, EvalSet
 
 #: How many images of a class (or of a quadrant of valence and arousal) a contact sheet shows: the smallest digests.
 SHOWN = 10

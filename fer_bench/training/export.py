@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from fer_bench.archives import sha256
+from fer_bench.core.model_card import VALENCE_AROUSAL
 from fer_bench.errors import UsageError
+from fer_bench.fetch.archives import sha256
 from fer_bench.training.averaging import swapped
 from fer_bench.training.recipe import Recipe
 from fer_bench.training.state import State, unwritable, write_tensors
-from fer_bench.types import VALENCE_AROUSAL
 
 CARD, WEIGHTS = "card.toml", "model.safetensors"
 _PAPERS = {

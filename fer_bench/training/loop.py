@@ -13,13 +13,13 @@ import torch
 from torch import nn
 
 from fer_bench.errors import ModelError
-from fer_bench.training import averaging, examples, methods, state
-from fer_bench.training.judge import judge, warnings
+from fer_bench.training import averaging, batches, methods, state
 from fer_bench.training.methods import Attacked, Batch, Setting
 from fer_bench.training.network import Network
+from fer_bench.training.objectives import Objective
 from fer_bench.training.recipe import Recipe
 from fer_bench.training.state import EpochLog, State
-from fer_bench.training.tasks import Objective
+from fer_bench.training.validation import judge, warnings
 
 #: Seconds after which the state is written again within an epoch.
 SAVE_SECONDS = 60.0
@@ -84,7 +84,7 @@ def train(
     model, device = network.model, network.device
     setting = Setting(network, objective, recipe)
     optimiser = _optimiser(model, recipe)
-    per_epoch = examples.steps_per_epoch(len(material.images), recipe.batch_size)
+    per_epoch = batches.steps_per_epoch(len(material.images), recipe.batch_size)
     total = per_epoch * recipe.epochs
     now = state.read(folder, identity, device) or _beginning(network, recipe)
     state.write(folder, now, identity)  # a folder that cannot be written is found before the work
@@ -121,13 +121,13 @@ def train(
 def draw(material: Material, recipe: Recipe, epoch: int, within: int, step: int, device: torch.device) -> Batch:
     """Batch `within` of an epoch, augmented on the device: a function of the recipe's seed and these numbers."""
     n = len(material.images)
-    chosen = examples.order(recipe.seed, epoch, n)[within * recipe.batch_size : (within + 1) * recipe.batch_size]
-    generator = examples.generator_of(recipe.seed, "step", step, device)
+    chosen = batches.order(recipe.seed, epoch, n)[within * recipe.batch_size : (within + 1) * recipe.batch_size]
+    generator = batches.generator_of(recipe.seed, "step", step, device)
     images = material.images[chosen].to(device, non_blocking=True)
     channels = images.shape[1]
     if material.masks is not None:
         images = torch.cat([images, material.masks[chosen].to(device, non_blocking=True).float() / 255], 1)
-    moved = examples.augment(images, recipe.shift, generator)
+    moved = batches.augment(images, recipe.shift, generator)
     masks = moved[:, channels:] if material.masks is not None else None
     return Batch(moved[:, :channels], material.targets[chosen].to(device, non_blocking=True), masks, generator)
 
@@ -135,7 +135,7 @@ def draw(material: Material, recipe: Recipe, epoch: int, within: int, step: int,
 def _step(setting: Setting, batch: Batch, optimiser: torch.optim.Optimizer, step: int) -> float:
     """One step of the weights; the loss before it."""
     # Dropout and the like draw from the global generator; they too must not remember what happened before.
-    torch.manual_seed(examples.generator_of(setting.recipe.seed, "model", step, torch.device("cpu")).initial_seed())
+    torch.manual_seed(batches.generator_of(setting.recipe.seed, "model", step, torch.device("cpu")).initial_seed())
     attacked = methods.attack(setting, batch)
     setting.network.model.train()
     with _weights(setting, attacked):

@@ -1,6 +1,6 @@
 """Where an adversarial perturbation may act in training: soft masks in [0, 1] from landmarks, moved, or from a CAM.
 
-No detector runs here: points come from `fer_bench.landmarks`. See docs/design/faat.md for what is ours.
+No detector runs here: points come from `fer_bench.faces.landmarks`. See docs/design/faat.md for what is ours.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from fer_bench.regions import frame
+from fer_bench.faces.regions import frame
 
 #: The landmarks of the core regions: brows, nose, eyes, mouth (17 to 67 of 68); the jaw's 0 to 16 are not among them.
 CORE_POINTS = slice(17, 68)
@@ -22,8 +22,8 @@ def landmark_masks(points: torch.Tensor, height: int, width: int, sigma: float =
     """Soft masks of the core of each face: float32 `(n, 1, height, width)` in (0, 1].
 
     M(p) = max_k exp(-|p - l_k|^2 / (2 (sigma u)^2)) over the 51 landmarks l_k of brows, eyes, nose and mouth, u the
-    distance between the eyes' centres. `points` `(n, 68, 2)`, x then y in pixels, as `fer_bench.landmarks` gives them.
-    The Gaussian is separable, so the nearest landmark is found from squared distances along each axis.
+    distance between the eyes' centres. `points` `(n, 68, 2)`, x then y in pixels, as `fer_bench.faces.landmarks` gives
+    them. The Gaussian is separable, so the nearest landmark is found from squared distances along each axis.
     """
     core = points[:, CORE_POINTS]
     x = torch.arange(width, device=points.device, dtype=points.dtype)

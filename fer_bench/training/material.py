@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import torch
 
-from fer_bench import landmarks, progress
-from fer_bench.training import examples, masks
+from fer_bench import progress
+from fer_bench.core.digest import digest
+from fer_bench.core.evalset import EvalSet
+from fer_bench.faces import landmarks
+from fer_bench.training import batches, masks
 from fer_bench.training.loop import Material
+from fer_bench.training.objectives import Objective
 from fer_bench.training.recipe import Recipe
-from fer_bench.training.tasks import Objective
-from fer_bench.types import EvalSet, digest
 
 _BATCH = 64
 
@@ -32,7 +34,7 @@ def prepare(data: EvalSet, objective: Objective, recipe: Recipe, avoid: Collecti
     for a set without the task's targets or too small, FetchError where the landmark predictor cannot be fetched.
     """
     targets = objective.targets(data)
-    part = examples.split(data, recipe.held_out, avoid)
+    part = batches.split(data, recipe.held_out, avoid)
     notes = [
         f"{len(part.train)} images to learn from, {len(part.held_out)} held out to choose the epoch; {part.dropped} "
         f"left out because they are also in a set to be evaluated on; {part.repeated} have an equal one and are not "

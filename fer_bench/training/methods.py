@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 
 from fer_bench.training import inner, masks
-from fer_bench.training.frequency import focal_frequency_loss, relative_frequency_loss
+from fer_bench.training.frequency_loss import focal_frequency_loss, relative_frequency_loss
 from fer_bench.training.inner import Budget
 from fer_bench.training.network import Network
+from fer_bench.training.objectives import Objective
 from fer_bench.training.recipe import Recipe
-from fer_bench.training.tasks import Objective
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, get_args
 
+from fer_bench.core.digest import digest
+from fer_bench.core.model_card import Task
+from fer_bench.core.threat import format_eps
 from fer_bench.errors import UsageError
-from fer_bench.types import Task, digest, format_eps
 
 Method = Literal["standard", "pgd-at", "fgsm-rs", "trades", "mart", "pyramid-at", "faat"]
 MaskKind = Literal["landmark", "cam", "random-area", "none"]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from attacks import AttackCard
-from fer_bench.observer import Observer
-from fer_bench.types import AttackSpec, Parameter
+from fer_bench.plugin import AttackCard, AttackSpec, Observer, Parameter
 
 
 def _program(spec: AttackSpec, observer: Observer) -> None:

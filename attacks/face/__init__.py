@@ -1,0 +1,1 @@
+"""Attacks that know what a face is, or a picture: masks, bands of frequencies, pyramids, warps."""

@@ -1,0 +1,1 @@
+"""Attacks that search the smallest perturbation, in implementations of our own."""

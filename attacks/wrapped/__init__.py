@@ -1,0 +1,1 @@
+"""torchattacks' own classes under the Observer; the adapter alone imports torchattacks."""

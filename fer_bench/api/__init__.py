@@ -1,0 +1,1 @@
+"""The public verbs, one module a kind of question: names become objects, objects are called."""

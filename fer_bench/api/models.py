@@ -1,0 +1,28 @@
+"""The verb `check_model`: a model examined as a run does it, without an attack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from fer_bench.bench import examination
+from fer_bench.bench.examination import Examined
+from fer_bench.core.model_card import ModelCard
+from fer_bench.data import open_data
+from fer_bench.engine.local import choose_device
+from models_zoo.loading import open_model
+from models_zoo.select import choose_models
+
+
+def check_model(
+    name: str | ModelCard,
+    data: str = "demo",
+    *,
+    n: int | None = None,
+    device: str = "auto",
+    classes: str | Sequence[str] = (),
+    given: str = "",
+    weights: Iterable[str] = (),
+) -> Examined:
+    """Examines a model as a run does before it attacks; the parameters are those of `run`."""
+    (card,) = choose_models([name], classes, given, weights)
+    return examination.check(card, open_model(card), open_data(data, n), choose_device(device))

@@ -1,0 +1,87 @@
+"""The verbs on results that exist: load, report, export. They read verdicts; a gallery alone runs models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from fer_bench import files
+from fer_bench.api import benchmark, replays
+from fer_bench.errors import UsageError
+from fer_bench.store.results import ResultStore
+from reports.tables import leaderboard as tables
+from reports.tables.boards import boards
+from reports.tables.frames import Frames, merged
+from reports.view.exhibits import choose
+from reports.view.gallery import Gallery, Hung
+from reports.view.gallery import gallery as drawn
+from reports.view.rows import board_table
+from reports.write import exports, html
+
+
+def export(results: str | Path, output: str | Path, table: str = "leaderboard") -> Path:
+    """Writes one table of a results folder and returns its path; the name's ending says how.
+
+    `table`: one of reports.write.exports.TABLES. Endings: .csv, .parquet, .json, .md, .tex. What was not measured is
+    empty, null or 'n/a'. Raises FerBenchError for another table or ending.
+    """
+    path = Path(output)
+    make = exports.writer(table, path.suffix)
+    files.write(make(load(results)), path)
+    return path
+
+
+def report(
+    results: str | Path | Sequence[str | Path] = "results",
+    output: str | Path | None = None,
+    *,
+    gallery: int | None = None,
+    embed_restricted: bool = False,
+    weights: Iterable[str] = (),
+    tell: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Writes the report of a results folder, or of several as one, and returns its path.
+
+    `output` is report.html in the first folder where not given; a name that ends in .md gives Markdown. A cell that
+    several folders hold is taken from the first that finished it.
+
+    `gallery`: how many attacked images of each model the page shows, beside where the energy of their perturbations
+    goes; they are made again, which runs models. Pictures of data sets that may not be passed on are left out unless
+    `embed_restricted`. `weights`: NAME=FILE of models whose weights were brought. `tell` is called with a line for
+    whatever cannot be shown, which the page says too.
+
+    Raises FerBenchError where a folder cannot be read, or where Markdown is to have a gallery.
+    """
+    folders = [Path(results)] if isinstance(results, str | Path) else [Path(folder) for folder in results]
+    if not folders:
+        raise UsageError("no results folder was given; name one or more.")
+    page = Path(output) if output is not None else folders[0] / benchmark.REPORT_NAME
+    frames = merged([load(folder) for folder in folders])
+    if gallery is None:
+        write_page = html.write_markdown if page.suffix == ".md" else html.write_html
+        write_page(frames, page)
+        return page
+    if page.suffix == ".md":
+        raise UsageError(f"a gallery is for the HTML page, and {page.name} is Markdown; leave --gallery out.")
+    if gallery < 1:
+        raise UsageError(f"gallery={gallery} cannot be shown; give a whole number of images from 1.")
+    hung = _hung(frames, gallery, embed_restricted, weights)
+    html.write_html(frames, page, hung)
+    for line in hung.lacks:
+        tell(line)
+    return page
+
+
+def _hung(frames: Frames, count: int, embed_restricted: bool, weights: Iterable[str]) -> Gallery:
+    """The gallery of results, its images made again."""
+    ranked = boards(frames)
+    choices = choose(frames, ranked, count)
+    rooms = replays.remade([choice.wanted for choice in choices], weights=weights)
+    names = [board_table(board).full_names for board in ranked]
+    return drawn(Hung(choices, rooms, count, embed_restricted), ranked, names)
+
+
+def load(results: str | Path = "results") -> tables.Frames:
+    """The stored verdicts of a results folder as pandas frames: `.cells` (one row a cell) and `.verdicts`."""
+    with ResultStore(Path(results), create=False) as store:
+        return tables.collect(store)

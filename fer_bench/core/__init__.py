@@ -1,0 +1,1 @@
+"""The nouns of the benchmark: frozen, without I/O, and without knowledge of any model, attack or page."""

@@ -1,0 +1,44 @@
+"""Cell: one number of the matrix, exactly what can change it; its key names it in every store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fer_bench.core.attack_spec import AttackSpec
+from fer_bench.core.digest import digest
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of the matrix: exactly what can change it, and nothing else."""
+
+    model: str
+    model_digest: str
+    attack: AttackSpec
+    data: str
+    data_digest: str
+    n: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """The cell's identity, 16 hex digits of a sha256."""
+        attack = self.attack
+        return digest(
+            {
+                "model": [self.model, self.model_digest],
+                "attack": [attack.name, attack.norm, attack.params, attack.version],
+                "data": [self.data_digest, self.n],
+                "seed": self.seed,
+            }
+        )[:16]
+
+    @property
+    def draw_seed(self) -> int:
+        """Seed of the cell's random draws."""
+        return draw_seed(self.seed, self.attack)
+
+
+def draw_seed(seed: int, attack: AttackSpec) -> int:
+    """Seed (63 bits) of every random draw: the user's seed and the attack, so that n does not change a draw."""
+    return int(digest([seed, attack.name, attack.norm, attack.params, attack.version])[:15], 16)

@@ -1,0 +1,1 @@
+"""One file a public data set or layout: where its images are and how they are labelled."""

@@ -1,0 +1,1 @@
+"""Statistics as pure functions of numbers: rates and intervals, agreement, paired tests, resampling."""

@@ -1,0 +1,1 @@
+"""The user's own models: one line of text, a checkpoint, a folder, or a shared card."""

@@ -1,0 +1,1 @@
+"""The reference defences that fer_bench trained itself: their checkpoints, and their cards."""

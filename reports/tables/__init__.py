@@ -1,0 +1,1 @@
+"""Verdicts to numbers: frames, rates, boards, pairs. It writes no text and no file."""

@@ -1,0 +1,1 @@
+"""Numbers to strings and charts: rows, sections, figures, footnotes. It writes no file."""

@@ -1,0 +1,1 @@
+"""Strings to files and terminals: HTML, Markdown, CSV, JUnit. It computes nothing."""

@@ -13,7 +13,7 @@ from fer_bench.core.model_card import UNSEEN, WebFile
 AFFECTNET_8 = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")
 AFFECTNET_7 = AFFECTNET_8[:7]
 
-NOT_SEEN = (
+FILE_NOT_SEEN = (
     f"{UNSEEN} the authors' file could not be had where this was written, so neither its layout nor the numbers that "
     "they state were verified."
 )

@@ -15,7 +15,7 @@ from fer_bench.core.model_card import ModelCard, PublishedAccuracy
 from fer_bench.errors import ModelError
 from models_zoo.layers.convolution import SeparableConv, pad_same
 from models_zoo.preprocessing import resize, to_rgb
-from models_zoo.sources import AFFECTNET_7, NOT_SEEN, github
+from models_zoo.sources import AFFECTNET_7, FILE_NOT_SEEN, github
 from models_zoo.weights.state_dict import Weights, conv, depthwise, fill, norm, read_keras
 
 _SIDE = 224
@@ -179,7 +179,7 @@ def _card(data: str, file: str, blob: str, accuracy: float, words: str, split: s
         family="Xception",
         trained_on=f"{data}; ImageNet before",
         notes=(
-            NOT_SEEN,
+            FILE_NOT_SEEN,
             "Against the authors' own definition in Keras 3 with the same seeded weights on 3 images, through a file "
             "that Keras wrote: largest difference 3.3e-7 of logits up to .23, 4.5e-8 of probabilities.",
             order,

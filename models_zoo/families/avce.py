@@ -15,7 +15,7 @@ from torchvision.models import alexnet, resnet18
 from fer_bench.core.model_card import VALENCE_AROUSAL, ModelCard
 from models_zoo.layers.convolution import clamped
 from models_zoo.preprocessing import IMAGENET_MEAN, IMAGENET_STD, normalise, resize, to_rgb
-from models_zoo.sources import CLAMPED, NOT_SEEN, github
+from models_zoo.sources import CLAMPED, FILE_NOT_SEEN, github
 from models_zoo.weights.state_dict import fill, known, read_torch
 
 Backbone = Literal["alexnet", "resnet18"]
@@ -105,7 +105,7 @@ def _card(backbone: Backbone, title: str, encoder: str, regressor: str, paramete
         family=title,
         trained_on="AFEW-VA",
         notes=(
-            NOT_SEEN,
+            FILE_NOT_SEEN,
             "Against the authors' own definition (its dropout off) with the same seeded weights on 3 images: names and "
             "shapes equal, difference 0.",
             "Of the two files only the encoder was not seen; the regressor's tensors have these names and shapes.",

@@ -14,7 +14,7 @@ from torchvision.models import alexnet
 from fer_bench.core.model_card import VALENCE_AROUSAL, ModelCard
 from models_zoo.layers.convolution import clamped
 from models_zoo.preprocessing import imagenet
-from models_zoo.sources import CLAMPED, NOT_SEEN, compared, github
+from models_zoo.sources import CLAMPED, FILE_NOT_SEEN, compared, github
 from models_zoo.weights.state_dict import fill, read_torch
 
 #: Faces are brought to the first size and cut to the second, as the authors' evaluation does.
@@ -141,7 +141,7 @@ CAF_CARD = ModelCard(
     family="AlexNet",
     trained_on="Aff-Wild and AFEW-VA; ImageNet before",
     notes=(
-        NOT_SEEN,
+        FILE_NOT_SEEN,
         compared(3, "0", "0.5"),
         "Of the two files only the encoder was not seen; the regressor's tensors have these names and shapes.",
         _DEMO.format("takes the camera's channel order"),
@@ -169,7 +169,7 @@ ELIM_CARD = ModelCard(
     family="AlexNet",
     trained_on="unknown; ImageNet before",
     notes=(
-        NOT_SEEN,
+        FILE_NOT_SEEN,
         compared(3, "0", "1"),
         "Of the three files only the header was seen; its tensors have these names and shapes.",
         _DEMO.format("moves the answers by .25 and .05"),

@@ -12,7 +12,7 @@ from torch import nn
 
 from fer_bench.core.model_card import ModelCard, PublishedAccuracy, WebFile
 from models_zoo.preprocessing import imagenet
-from models_zoo.sources import AFFECTNET_7, AFFECTNET_8, NOT_SEEN, github
+from models_zoo.sources import AFFECTNET_7, AFFECTNET_8, FILE_NOT_SEEN, github
 from models_zoo.weights.state_dict import fill, read_torch
 
 _SIDE = 112
@@ -226,7 +226,7 @@ def _card(
         family="DDAMFN++",
         trained_on=f"{data}; MFN pretrained on MS-Celeb-1M",
         notes=(
-            NOT_SEEN,
+            FILE_NOT_SEEN,
             "Against the authors' own definition with the same seeded weights on 4 images: names and shapes equal, "
             "largest difference 1.2e-5 of logits up to 5.5; in float64 2.2e-14.",
             "The class order is written in the authors' test scripts; it follows from folders that are not public.",

@@ -13,7 +13,7 @@ from torch import nn
 from fer_bench.core.model_card import VALENCE_AROUSAL, ModelCard, PublishedAccuracy, Task
 from models_zoo.layers.convolution import clamped
 from models_zoo.preprocessing import resize, to_rgb
-from models_zoo.sources import AFFECTNET_8, CLAMPED, NOT_SEEN, github
+from models_zoo.sources import AFFECTNET_8, CLAMPED, FILE_NOT_SEEN, github
 from models_zoo.weights.state_dict import fill, known, read_torch
 
 _SIDE = 256
@@ -171,7 +171,7 @@ def _card(expressions: int, blob: str, parameters: int, accuracy: float, task: T
         family="EmoNet",
         trained_on="AffectNet, on a face aligner that was trained before and frozen",
         notes=(
-            NOT_SEEN,
+            FILE_NOT_SEEN,
             "Against the authors' own definition with the same seeded weights on 3 images: names and shapes equal, "
             "largest difference 2.4e-6 of logits up to 2.9, 1.9e-6 of valence and arousal; in float64 7.1e-15.",
             f"Stated by its authors for their cleaned AffectNet test set: {_STATED[expressions]}.",

@@ -18,7 +18,7 @@ from fer_bench.core.model_card import VALENCE_AROUSAL, ModelCard, PublishedAccur
 from fer_bench.errors import ModelError
 from models_zoo.layers.convolution import clamped
 from models_zoo.preprocessing import IMAGENET_MEAN, IMAGENET_STD, normalise, resize, to_rgb
-from models_zoo.sources import CLAMPED, NOT_SEEN, github
+from models_zoo.sources import CLAMPED, FILE_NOT_SEEN, github
 from models_zoo.weights.onnx_graph import OnnxGraph
 
 _file = partial(github, "sb-ai-lab/EmotiEffLib", "f1df0e8548c666d268826e50b7de107fd5553e9d")
@@ -109,7 +109,7 @@ def _card(file: _File, task: Task) -> ModelCard:
         family=file.architecture,
         trained_on="AffectNet, after face identification on VGGFace2",
         notes=(
-            NOT_SEEN,
+            FILE_NOT_SEEN,
             _COMPARED,
             "The number of parameters is that of the architecture before its batch normalisations are folded.",
             *((f"Stated by its authors for AffectNet's 4,000 validation images: {file.va}.",) if file.va else ()),

@@ -14,7 +14,7 @@ from torchvision.models import resnet18
 
 from fer_bench.core.model_card import ModelCard
 from models_zoo.preprocessing import imagenet
-from models_zoo.sources import AFFECTNET_8, NOT_SEEN, github
+from models_zoo.sources import AFFECTNET_8, FILE_NOT_SEEN, github
 from models_zoo.weights.state_dict import fill, read_torch
 
 Backbone = Literal["resnet", "repvgg"]
@@ -129,7 +129,7 @@ def _card(backbone: Backbone, title: str, folder: str, blob: str, parameters: in
         family=title,
         trained_on="AffectNet, by distillation; ImageNet before",
         notes=(
-            NOT_SEEN,
+            FILE_NOT_SEEN,
             "Against the authors' own definition (its sigmoid cut) with the same seeded weights on 3 images: names and "
             "shapes equal, difference 0.",
             "Trained with cross-entropy on the outputs of sigmoids; they are cut here, which changes no prediction.",

@@ -139,6 +139,19 @@ def test_a_file_is_short_and_says_what_it_is_for(path: Path) -> None:
     assert path.name not in ("utils.py", "helpers.py", "misc.py", "common.py")
 
 
+@pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_name_of_a_module_is_bound_twice(path: Path) -> None:
+    """A constant that a second one of the same name replaces is a silent change; linters see it in functions alone."""
+    bound = [
+        target.id
+        for node in tree(path).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    ]
+    assert len(bound) == len(set(bound)), sorted(name for name in bound if bound.count(name) > 1)
+
+
 def test_every_module_of_tests_says_what_it_is_for() -> None:
     for path in (ROOT / "tests").rglob("*.py"):
         assert ast.get_docstring(tree(path)), path

@@ -25,7 +25,7 @@ import pytest
 from fer_bench.core.model_card import PackageFile
 from fer_bench.errors import FetchError, IntegrityError
 from fer_bench.fetch.archives import store, take
-from fer_bench.fetch.cache import cache_dir, cached
+from fer_bench.fetch.cache import cache_dir, cached, offline
 from fer_bench.fetch.packages import package_file, package_files
 
 CONTENT = b"weights " * 500
@@ -220,7 +220,7 @@ def test_offline_never_asks_and_takes_a_file_put_there(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("value", ["", "0", "false"])
 def test_offline_can_be_switched_off(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERBENCH_OFFLINE", value)
-    assert not cache.offline()
+    assert not offline()
 
 
 def test_a_cache_that_cannot_be_written_is_found_before_the_download(

@@ -1,10 +1,10 @@
-"""MODELS: the registry of pretrained models, one file per family; importing it fetches and builds nothing."""
+"""MODELS: the registry of pretrained models, one card file a family. Importing it needs no network and no torch."""
 
 from __future__ import annotations
 
 from fer_bench.core.model_card import ModelCard
 from fer_bench.registry import Registry
-from models_zoo.families import (
+from models_zoo.cards import (
     ad_corre,
     apvit,
     arm,

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from fer_bench.errors import UsageError
-from models_zoo.families.slim import SLIM_INPUT, Slim
+from models_zoo.families.slim import Slim
+from models_zoo.inputs import IMAGENET_MEAN, IMAGENET_STD, SLIM_INPUT, Input
 from models_zoo.own import timm_model
-from models_zoo.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Input, Prepared
+from models_zoo.preprocessing import Prepared
 
 
 @dataclass(frozen=True)

@@ -9,24 +9,18 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fer_bench.core.model_card import CardFile, LocalFile, ModelCard, PackageFile, UserFile, WebFile
+from fer_bench.core.model_card import ModelCard, UserFile, WebFile
 from fer_bench.errors import UsageError
 from fer_bench.fetch import cache
 from fer_bench.fetch import cards as fetch_cards
 from fer_bench.registry import unknown_name
-from models_zoo import MODELS
+from models_zoo.catalogue import every_model
 from models_zoo.defences.defended import defended, split_defences
-from models_zoo.own import shelf
 from models_zoo.own.card_file import CARD, read_card
 from models_zoo.own.one_line import is_own, own_card
 
 #: How many models are named in a message.
 _NAMED = 4
-
-
-def every_model() -> list[ModelCard]:
-    """All registered models, then those that the user has added."""
-    return [*MODELS, *shelf.cards()]
 
 
 def choose_models(
@@ -142,27 +136,3 @@ def _few(names: Sequence[str]) -> str:
     if len(names) <= _NAMED:
         return ", ".join(names)
     return f"{', '.join(names[: _NAMED - 1])} and {len(names) - _NAMED + 1} more of `ferbench models list`"
-
-
-def weights(card: ModelCard) -> str:
-    """Where a model's weights are, in words: bundled, package, address, bring-your-own or own, and what is to fetch."""
-    if not card.files:
-        return "none needed"
-    missing = [file for file in card.files if cache.cached(file) is None]
-    brought = [file for file in missing if isinstance(file, UserFile)]
-    if brought:
-        return f"bring-your-own: --weights {card.name}=FILE"
-    kinds = " and ".join(dict.fromkeys(_kind(file) for file in card.files))
-    if not missing:
-        return f"{kinds}, on this machine" if kinds in ("own file", "bundled") else f"{kinds}, cached"
-    sizes = [file.size for file in missing if not isinstance(file, UserFile) and file.size is not None]
-    amount = f", {sum(sizes) / 2**20:.1f} MiB" if len(sizes) == len(missing) else ""
-    return f"{kinds}{amount} to fetch"
-
-
-def _kind(file: CardFile) -> str:
-    if isinstance(file, PackageFile):
-        return {"pypi": "PyPI package", "npm": "npm package"}[file.registry]
-    if isinstance(file, LocalFile) and file.bundled:
-        return "bundled"
-    return "address" if isinstance(file, WebFile) else "own file"

@@ -17,10 +17,11 @@ from fer_bench.errors import ModelError, UsageError
 from fer_bench.store import find
 from fer_bench.store.results import ResultStore, StoredCell
 from models_zoo import MODELS
+from models_zoo.catalogue import every_model
 from models_zoo.defences.defended import split_defences
 from models_zoo.loading import identity
 from models_zoo.loading import load as load_model
-from models_zoo.select import bring, every_model, find_model
+from models_zoo.select import bring, find_model
 from reports.write import replays
 
 

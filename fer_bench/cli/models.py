@@ -17,10 +17,10 @@ def models() -> None:
 @models.command("list")
 def models_list() -> None:
     """List every model, with where its weights are and whether we have run them."""
-    from models_zoo import select
+    from models_zoo.catalogue import every_model, weights
     from reports.write import listing
 
-    click.echo(listing.models(select.every_model(), select.weights))
+    click.echo(listing.models(every_model(), weights))
 
 
 @models.command("show")
@@ -29,11 +29,12 @@ def models_list() -> None:
 @INPUT
 def models_show(name: str, classes: str, given: str) -> None:
     """Show everything that a model's card says."""
-    from models_zoo import select
+    from models_zoo.catalogue import weights
+    from models_zoo.select import choose_models
     from reports.write import listing
 
-    (card,) = select.choose_models([name], classes, given)
-    click.echo(listing.model(card, select.weights(card)))
+    (card,) = choose_models([name], classes, given)
+    click.echo(listing.model(card, weights(card)))
 
 
 @models.command("fetch")

@@ -9,9 +9,8 @@ import torch
 from torch import nn
 from torchvision.models import resnet18
 
-from fer_bench.core.model_card import ModelCard, PublishedAccuracy, UserFile
 from models_zoo.preprocessing import imagenet
-from models_zoo.sources import NOT_SEEN, RAF_DB, RAF_DB_TEST, compared
+from models_zoo.sources import RAF_DB
 from models_zoo.weights.checkpoint import read_checkpoint
 from models_zoo.weights.state_dict import fill
 
@@ -63,34 +62,3 @@ def build(paths: Sequence[Path]) -> nn.Module:
     model = ARM()
     fill(model, read_checkpoint(paths[0]))
     return model.eval()
-
-
-CARD = ModelCard(
-    name="arm-rafdb",
-    title="ResNet-18 with the Amend Representation Module on RAF-DB",
-    task="expression",
-    classes=RAF_DB,
-    input="224x224 RGB, normalised as for ImageNet",
-    parameters=11_178_395,
-    paper="https://arxiv.org/abs/2103.10189",
-    year=2021,
-    licence="MIT",
-    files=(
-        UserFile(
-            "a checkpoint saved by the authors' src/train_raf-db.py",
-            "https://github.com/JiaweiShiCV/Amend-Representation-Module",
-        ),
-    ),
-    build=build,
-    accuracy=(PublishedAccuracy(0.9042, "rafdb", "test", RAF_DB_TEST, "abstract of the paper's first version"),),
-    family="ResNet-18",
-    trained_on="RAF-DB; ResNet-18 pretrained on faces",
-    notes=(
-        NOT_SEEN,
-        compared(4, "0", "4.9", "the authors' code, one image at a time"),
-        "The authors' module adds a mean over the batch at test time too: their accuracy, at batch size 64, is that of "
-        "images that see each other. Here every image is a batch of its own, because an answer must not depend on "
-        "others; the clean accuracy may differ for it.",
-        "The authors offer no weights; a checkpoint is what their training script saves.",
-    ),
-)

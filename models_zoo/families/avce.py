@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torchvision.models import alexnet, resnet18
 
-from fer_bench.core.model_card import VALENCE_AROUSAL, ModelCard
+from models_zoo.cards.avce import RESIZED, SIDE, Backbone
+from models_zoo.inputs import IMAGENET_MEAN, IMAGENET_STD
 from models_zoo.layers.convolution import clamped
-from models_zoo.preprocessing import IMAGENET_MEAN, IMAGENET_STD, normalise, resize, to_rgb
-from models_zoo.sources import CLAMPED, FILE_NOT_SEEN, github
+from models_zoo.preprocessing import normalise, resize, to_rgb
 from models_zoo.weights.state_dict import fill, known, read_torch
-
-Backbone = Literal["alexnet", "resnet18"]
-
-#: Faces are brought to the first size and cut to the second, as the authors' validation does.
-_RESIZED, _SIDE = 256, 224
 
 
 class Regressor(nn.Module):
@@ -65,13 +58,13 @@ class AVCE(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Valence and arousal."""
-        margin = (_RESIZED - _SIDE) // 2
-        x = resize(to_rgb(images), _RESIZED, _RESIZED)[..., margin:-margin, margin:-margin]
+        margin = (RESIZED - SIDE) // 2
+        x = resize(to_rgb(images), RESIZED, RESIZED)[..., margin:-margin, margin:-margin]
         maps = self.encoder(normalise(x, IMAGENET_MEAN, IMAGENET_STD))
         return clamped(self.regressor(F.adaptive_avg_pool2d(maps, self.pooled).flatten(1)))
 
 
-def _build(backbone: Backbone, paths: Sequence[Path]) -> nn.Module:
+def build(backbone: Backbone, paths: Sequence[Path]) -> nn.Module:
     """The model from the encoder's and the regressor's state dict.
 
     AlexNet's regressor file also holds layers (`lin2`, `pw_conv`) that the authors' network has no longer.
@@ -80,59 +73,3 @@ def _build(backbone: Backbone, paths: Sequence[Path]) -> nn.Module:
     for part, path in zip((model.encoder, model.regressor), paths, strict=True):
         fill(part, known(part, read_torch(path)))
     return model.eval()
-
-
-_file = partial(github, "kdhht2334/AVCE_FER", "b47e9e75fe9a5a961cf6145e67694886d726bb7f")
-
-
-def _card(backbone: Backbone, title: str, encoder: str, regressor: str, parameters: int, *notes: str) -> ModelCard:
-    return ModelCard(
-        name=f"avce-{backbone}",
-        title=f"AVCE, {title}",
-        task="va",
-        classes=VALENCE_AROUSAL,
-        input="256x256 RGB, central 224x224, normalised as for ImageNet",
-        parameters=parameters,
-        paper="Kim and Song: Emotion-aware Multi-view Contrastive Learning for Facial Emotion Recognition, ECCV 2022",
-        year=2022,
-        licence="none stated",
-        files=(
-            _file(f"pretrained_weights/{backbone}/encoder.t7", encoder),
-            _file(f"pretrained_weights/{backbone}/regressor.t7", regressor),
-        ),
-        build=partial(_build, backbone),
-        revision=2,
-        family=title,
-        trained_on="AFEW-VA",
-        notes=(
-            FILE_NOT_SEEN,
-            "Against the authors' own definition (its dropout off) with the same seeded weights on 3 images: names and "
-            "shapes equal, difference 0.",
-            "Of the two files only the encoder was not seen; the regressor's tensors have these names and shapes.",
-            *notes,
-            "AFEW-VA's labels go from -10 to 10. That they were divided by 10 is assumed; no code of theirs says so.",
-            "No result of these two files is stated; for Aff-Wild the authors state RMSE .154 and .154, CCC .682 and "
-            ".594 of valence and arousal with AlexNet.",
-            CLAMPED,
-        ),
-    )
-
-
-CARDS = (
-    _card(
-        "alexnet",
-        "AlexNet",
-        "04df752bca4325fb13af8766a20e3166a6294093",
-        "689457e5bea995740c695c01871779c3c9ed7528",
-        2_773_602,
-    ),
-    _card(
-        "resnet18",
-        "ResNet-18",
-        "79dd0c018983ec7ee52175b8f420d18b310f043e",
-        "e39b815ead20163c76f80e3cc25dc02240e66b8b",
-        11_730_506,
-        "Dropout is off. The authors' code leaves it on at inference (F.dropout2d without `training`), which makes "
-        "their answers random and would pass noise in the gradient for robustness.",
-    ),
-)

@@ -9,14 +9,11 @@ import torch
 from torch import nn
 from torchvision.models import resnet18
 
-from fer_bench.core.model_card import ModelCard, PublishedAccuracy, UserFile
+from models_zoo.cards.dmue import RESIZED, SIDE
 from models_zoo.preprocessing import normalise, resize, to_rgb
-from models_zoo.sources import AFFECTNET_8, AFFECTNET_8_VALIDATION, NOT_SEEN, compared
+from models_zoo.sources import AFFECTNET_8
 from models_zoo.weights.checkpoint import read_checkpoint
 from models_zoo.weights.state_dict import fill
-
-#: Faces are brought to the first size and cut to the second, as the authors' test does.
-_RESIZED, _SIDE = 256, 224
 
 
 class DMUE(nn.Module):
@@ -38,8 +35,8 @@ class DMUE(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits `(batch, 8)`."""
-        border = (_RESIZED - _SIDE) // 2
-        x = resize(to_rgb(images), _RESIZED, _RESIZED)[..., border : border + _SIDE, border : border + _SIDE]
+        border = (RESIZED - SIDE) // 2
+        x = resize(to_rgb(images), RESIZED, RESIZED)[..., border : border + SIDE, border : border + SIDE]
         means = self.base(normalise(x, (0.5,) * 3, (0.5,) * 3)).mean(dim=(2, 3))
         logits: torch.Tensor = self.classifiers[0](self.bottleneck(means))
         return logits
@@ -50,34 +47,3 @@ def build(paths: Sequence[Path]) -> nn.Module:
     model = DMUE()
     fill(model, read_checkpoint(paths[0]))
     return model.eval()
-
-
-CARD = ModelCard(
-    name="dmue-affectnet8",
-    title="DMUE, target branch of ResNet-18 on AffectNet-8",
-    task="expression",
-    classes=AFFECTNET_8,
-    input="224x224 RGB in [-1, 1], cut from 256x256",
-    parameters=11_181_632,
-    paper="https://arxiv.org/abs/2104.00232",
-    year=2021,
-    licence="Apache-2.0",
-    files=(
-        UserFile(
-            "AffectNet_res18_acc0.6285.pth, as the authors' convert_weights.py writes it from their checkpoint",
-            "https://github.com/JDAI-CV/FaceX-Zoo/tree/main/addition_module/DMUE",
-        ),
-    ),
-    build=build,
-    accuracy=(
-        PublishedAccuracy(0.6285, "affectnet8", "validation", AFFECTNET_8_VALIDATION, "name of the authors' file"),
-    ),
-    family="ResNet-18",
-    trained_on="AffectNet-8; ResNet-18 pretrained on MS-Celeb-1M",
-    notes=(
-        NOT_SEEN,
-        compared(4, "0", "14.5"),
-        "Only the central 224x224 of 256x256 is seen: a perturbation of the border has no effect.",
-        "Faces are aligned by the authors' own landmarks; other crops may cost accuracy.",
-    ),
-)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fer_bench.core.model_card import VALENCE_AROUSAL, ModelCard, PublishedAccuracy, Task
+from fer_bench.core.model_card import Task
 from models_zoo.layers.convolution import clamped
 from models_zoo.preprocessing import resize, to_rgb
-from models_zoo.sources import AFFECTNET_8, CLAMPED, FILE_NOT_SEEN, github
 from models_zoo.weights.state_dict import fill, known, read_torch
 
 _SIDE = 256
+
+
 _LANDMARKS = 68
+
+
 _DEPTH = 4
+
+
 _STACKS = 2
 
 
@@ -128,60 +132,9 @@ class EmoNet(nn.Module):
         return answers[:, : self.expressions]
 
 
-def _build(expressions: int, task: Task, paths: Sequence[Path]) -> nn.Module:
+def build(expressions: int, task: Task, paths: Sequence[Path]) -> nn.Module:
     """The model from the authors' state dict, saved from a network in DataParallel ('module.' before every name)."""
     model = EmoNet(expressions, task)
     weights = {name.replace("module.", ""): value for name, value in read_torch(paths[0]).items()}
     fill(model, known(model, weights))
     return model.eval()
-
-
-_file = partial(github, "face-analysis/emonet", "49eef301513686d6cfd8304682d3ba7216baf398")
-_README = "README of github.com/face-analysis/emonet; the mean over each image and its mirror image"
-_STATED = {
-    5: "valence CCC .90, PCC .90, RMSE .24, SAGR .85; arousal CCC .80, PCC .80, RMSE .24, SAGR .79",
-    8: "valence CCC .82, PCC .82, RMSE .29, SAGR .84; arousal CCC .75, PCC .75, RMSE .27, SAGR .80",
-}
-_FIVE = (
-    "The fifth class is anger: the authors' data loader keeps AffectNet's labels 0, 1, 2, 3 and 6 and writes 4 for 6. "
-    "Their README calls it fear."
-)
-
-
-def _card(expressions: int, blob: str, parameters: int, accuracy: float, task: Task) -> ModelCard:
-    is_va = task == "va"
-    classes = AFFECTNET_8 if expressions == 8 else (*AFFECTNET_8[:4], "angry")
-    return ModelCard(
-        name=f"emonet-{expressions}" + ("-va" if is_va else ""),
-        title=f"EmoNet, {expressions} classes" + (", valence and arousal" if is_va else ""),
-        task=task,
-        classes=VALENCE_AROUSAL if is_va else classes,
-        input="256x256 RGB in [0, 1]",
-        parameters=parameters,
-        paper="Toisoul, Kossaifi, Bulat, Tzimiropoulos and Pantic: Estimation of continuous valence and arousal levels "
-        "from faces in naturalistic conditions, Nature Machine Intelligence 2021",
-        year=2021,
-        licence="CC BY-NC-ND 4.0",
-        files=(_file(f"pretrained/emonet_{expressions}.pth", blob),),
-        build=partial(_build, expressions, task),
-        revision=2 if task == "va" else 1,
-        accuracy=()
-        if is_va
-        else (PublishedAccuracy(accuracy, f"affectnet{expressions}, cleaned by the authors", "test", None, _README),),
-        family="EmoNet",
-        trained_on="AffectNet, on a face aligner that was trained before and frozen",
-        notes=(
-            FILE_NOT_SEEN,
-            "Against the authors' own definition with the same seeded weights on 3 images: names and shapes equal, "
-            "largest difference 2.4e-6 of logits up to 2.9, 1.9e-6 of valence and arousal; in float64 7.1e-15.",
-            f"Stated by its authors for their cleaned AffectNet test set: {_STATED[expressions]}.",
-            *((_FIVE,) if expressions == 5 else ()),
-            *((CLAMPED,) if is_va else ()),
-        ),
-    )
-
-
-_EIGHT = partial(_card, 8, "6833bfdcf8fc761deb7630256a750cf1f7c850c1", 13_963_410, 0.75)
-_FIVE_CLASSES = partial(_card, 5, "61358cb3ea0fe410c01ee4ffff5ed1b49713af98", 13_963_023, 0.82)
-
-CARDS = (_EIGHT("expression"), _FIVE_CLASSES("expression"), _EIGHT("va"), _FIVE_CLASSES("va"))

@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fer_bench.core.model_card import ModelCard, PackageFile, PublishedAccuracy
 from models_zoo.preprocessing import resize, to_rgb
 from models_zoo.weights.state_dict import Weights, conv, fill, norm, read_keras
 
 _WIDTHS = (32, 60, 80, 100, 120)
+
+
 _KERAS_EPSILON = 1e-3
 
 
@@ -64,39 +65,3 @@ def build(paths: Sequence[Path]) -> nn.Module:
     model = Facemood()
     fill(model, _renamed(read_keras(paths[0])))
     return model
-
-
-CARD = ModelCard(
-    name="facemood",
-    title="facemood",
-    task="expression",
-    classes=("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"),
-    input="170x170 RGB in [0, 1]",
-    parameters=382_047,
-    paper="none; github.com/emirkaanozdemr/facemood",
-    year=2024,
-    licence="Apache-2.0",
-    files=(
-        PackageFile(
-            registry="pypi",
-            package="facemood",
-            version="1.0.1",
-            member="facemood/model__version1.0.0__.h5",
-            sha256="75f55618fa5ff9d3bce00b5db0037f3fba5541e32f0acc743f55f65dcc0ff9da",
-            size=4_709_704,
-        ),
-    ),
-    build=build,
-    accuracy=(
-        PublishedAccuracy(0.6985, "fer2013", "validation", 3589, "measured by fer_bench"),
-        PublishedAccuracy(0.715, "fer2013", "test", 1500, "hand port made before fer_bench, random part"),
-    ),
-    family="plain convolutional net",
-    trained_on="unknown",
-    contaminated="probably trained on FER2013's PublicTest and PrivateTest: its accuracy on Training, "
-    "PublicTest and PrivateTest is .700, .698 and .718, without a gap, and only ordinary on CK+",
-    notes=(
-        "Against the original in Keras 2, on 20 tensors of noise and 20 FER2013 images: largest "
-        "difference in probability 1.8e-6, argmax equal on all 40.",
-    ),
-)

@@ -9,9 +9,8 @@ import torch
 from torch import nn
 from torchvision.models import resnet18
 
-from fer_bench.core.model_card import ModelCard, PublishedAccuracy, UserFile
 from models_zoo.preprocessing import imagenet
-from models_zoo.sources import NOT_SEEN, RAF_DB, RAF_DB_TEST, compared
+from models_zoo.sources import RAF_DB
 from models_zoo.weights.checkpoint import read_checkpoint
 from models_zoo.weights.state_dict import fill
 
@@ -41,34 +40,3 @@ def build(paths: Sequence[Path]) -> nn.Module:
     model = SCN()
     fill(model, read_checkpoint(paths[0]))
     return model.eval()
-
-
-CARD = ModelCard(
-    name="scn-rafdb",
-    title="Self-Cure Network trained on RAF-DB",
-    task="expression",
-    classes=RAF_DB,
-    input="224x224 RGB, normalised as for ImageNet",
-    parameters=11_180_616,
-    paper="https://arxiv.org/abs/2002.10392",
-    year=2020,
-    licence="none stated",
-    files=(
-        UserFile(
-            "the checkpoint of SCN on RAF-DB, saved by src/train.py",
-            "https://github.com/kaiwang960112/Self-Cure-Network",
-        ),
-    ),
-    build=build,
-    accuracy=(PublishedAccuracy(0.8703, "rafdb", "test", RAF_DB_TEST, "README of the repository, RAF-DB alone"),),
-    family="ResNet-18",
-    trained_on="RAF-DB; ResNet-18 pretrained on MS-Celeb-1M or ImageNet",
-    notes=(
-        NOT_SEEN,
-        compared(4, "0", "0.1"),
-        "The importance weight multiplies the logits at test time too: it scales them towards zero on images that "
-        "the net finds uncertain, never past it, so the predicted class is that of the linear layer.",
-        "The public file may hold other names if it comes from the paper's own code and not from the published "
-        "src/train.py; it is then refused.",
-    ),
-)

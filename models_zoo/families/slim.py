@@ -6,10 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models_zoo.preprocessing import Input, resize, to_gray
+from models_zoo.inputs import SLIM_INPUT
+from models_zoo.preprocessing import resize, to_gray
 
-#: What the network makes of an image before its first layer: 4 (x - 1/2).
-SLIM_INPUT = Input(48, 48, 1, (0.5,), (0.25,))
 _STEM = 16
 #: Channels of the convolutions of each stage; the first of a stage halves the side.
 _STAGES = ((32, 32), (64, 64), (128, 128, 128))

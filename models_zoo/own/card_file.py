@@ -9,13 +9,9 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import nn
 
 from fer_bench.core.labels import expression
 from fer_bench.core.model_card import (
@@ -30,13 +26,9 @@ from fer_bench.core.model_card import (
 from fer_bench.errors import UsageError
 from fer_bench.fetch.archives import sha256
 from fer_bench.registry import unknown_name
-from models_zoo.families.slim import SLIM_INPUT, Slim
-from models_zoo.layers.convolution import clamped
+from models_zoo.builders import Builder
+from models_zoo.inputs import SLIM_INPUT, Input, parse_input
 from models_zoo.own import timm_model
-from models_zoo.preprocessing import Input, Prepared, parse_input
-from models_zoo.weights.checkpoint import read_checkpoint, read_torchscript
-from models_zoo.weights.onnx_file import read_onnx
-from models_zoo.weights.state_dict import fill
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -70,8 +62,8 @@ def read_card(path: Path, bundled: bool = False) -> ModelCard:
     classes = tuple(expression(word) for word in fields.texts("classes"))
     if len(classes) < 2:
         raise fields.wrong("classes", "the names of the outputs, in their order")
-    given, build = _architecture(fields, len(classes))
     regressor = classes == VALENCE_AROUSAL
+    given, build = _architecture(fields, len(classes), regressor)
     return ModelCard(
         name=name,
         task="va" if regressor else "expression",
@@ -80,7 +72,7 @@ def read_card(path: Path, bundled: bool = False) -> ModelCard:
         parameters=fields.number("parameters", 0),
         year=fields.number("year", 0),
         files=tuple(_file(fields, table, bundled) for table in fields.tables("file")),
-        build=_bounded(build) if regressor else build,
+        build=build,
         accuracy=tuple(_accuracy(fields, table) for table in fields.tables("accuracy")),
         revision=fields.number("revision", 1),
         contaminated=fields.text("contaminated", ""),
@@ -95,7 +87,11 @@ def read_card(path: Path, bundled: bool = False) -> ModelCard:
     )
 
 
-def _architecture(fields: _Fields, classes: int) -> tuple[Input, Callable[[Sequence[Path]], nn.Module]]:
+#: Where the networks of card files are built.
+_NETWORKS = "models_zoo.own.architectures"
+
+
+def _architecture(fields: _Fields, classes: int, regressor: bool) -> tuple[Input, Builder]:
     name = fields.text("architecture")
     kind, _, architecture = name.partition(":")
     if len(fields.tables("file")) != 1:
@@ -103,42 +99,13 @@ def _architecture(fields: _Fields, classes: int) -> tuple[Input, Callable[[Seque
     if kind == "timm":
         timm_model.check_name(architecture)
         wanted = parse_input(fields.text("input")) if fields.has("input") else timm_model.wanted_input(architecture)
-
-        def build(paths: Sequence[Path]) -> nn.Module:
-            network = timm_model.create(architecture, classes)
-            fill(network, read_checkpoint(paths[0]))
-            return Prepared(network, wanted)
-
-        return wanted, build
+        return wanted, Builder(_NETWORKS, "timm", (architecture, classes, wanted, regressor))
     if name == "slim":
-        return SLIM_INPUT, partial(_slim, classes)
-    read = {"onnx": read_onnx, "torchscript": read_torchscript}.get(name)
-    if read is None:
+        return SLIM_INPUT, Builder(_NETWORKS, "slim", (classes, regressor))
+    if name not in ("onnx", "torchscript"):
         raise fields.wrong("architecture", "timm:NAME, slim, onnx or torchscript (a shared card holds no code)")
-    given = parse_input(fields.text("input"))
-    return given, lambda paths: Prepared(read(paths[0]), given)
-
-
-class _Bounded(nn.Module):
-    """A regressor whose answers are `layers.clamped`: the heads of the architectures here are linear."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Valence and arousal `(batch, 2)` in [-1, 1]."""
-        return clamped(self.inner(images))
-
-
-def _bounded(build: Callable[[Sequence[Path]], nn.Module]) -> Callable[[Sequence[Path]], nn.Module]:
-    return lambda paths: _Bounded(build(paths))
-
-
-def _slim(classes: int, paths: Sequence[Path]) -> nn.Module:
-    network = Slim(classes)
-    fill(network, read_checkpoint(paths[0]))
-    return network
+    wanted = parse_input(fields.text("input"))
+    return wanted, Builder(_NETWORKS, name, (wanted, regressor))
 
 
 def _file(fields: _Fields, table: dict[str, Any], bundled: bool) -> CardFile:

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from fer_bench.errors import ModelError, UsageError
+from models_zoo.inputs import Input
 from models_zoo.own import timm_model
-from models_zoo.preprocessing import Input
 from models_zoo.weights.checkpoint import read_checkpoint
 from models_zoo.weights.state_dict import fill
 

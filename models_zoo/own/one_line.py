@@ -18,8 +18,9 @@ from fer_bench.core.labels import expression
 from fer_bench.core.model_card import VALENCE_AROUSAL, LocalFile, ModelCard
 from fer_bench.errors import FerBenchError, UsageError
 from fer_bench.fetch.cards import local_file
+from models_zoo.inputs import Input, parse_input
 from models_zoo.own import hf_folder, timm_model
-from models_zoo.preprocessing import Input, Prepared, parse_input
+from models_zoo.preprocessing import Prepared
 from models_zoo.weights.checkpoint import read_checkpoint, read_torchscript
 from models_zoo.weights.onnx_file import declared_input, read_onnx
 from models_zoo.weights.state_dict import fill

@@ -16,7 +16,6 @@ import platformdirs
 from fer_bench.core.model_card import LocalFile, ModelCard
 from fer_bench.errors import UsageError
 from fer_bench.registry import unknown_name
-from models_zoo.loading import open_model
 from models_zoo.own.card_file import CARD, read_card
 
 
@@ -51,6 +50,8 @@ def add(path: Path, registered: Sequence[str]) -> ModelCard:
     Raises UsageError for a card that cannot be read or whose name is `registered` or added already, and what
     `open_model` raises for its model.
     """
+    from models_zoo.loading import open_model  # torch, which those who only read cards do without
+
     card = read_card(path)
     if card.name in (*registered, *names()):
         raise UsageError(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from fer_bench.errors import ModelError
 from fer_bench.registry import unknown_name
-from models_zoo.preprocessing import Input
+from models_zoo.inputs import Input
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def create(architecture: str, classes: int) -> nn.Module:

@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from fer_bench.errors import ModelError, UsageError
-from models_zoo.preprocessing import Input
+from models_zoo.inputs import Input
 
 
 def read_onnx(path: Path) -> nn.Module:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from attacks.card import AttackCard, describe_range
-from attacks.staged import SuiteCard
-from fer_bench.bench.examination import Examined
 from fer_bench.core.model_card import CardFile, ModelCard, PackageFile, PublishedAccuracy, UserFile, WebFile
-from fer_bench.data import DatasetCard, Survey
 from reports.view.format import crop
+
+if TYPE_CHECKING:
+    from attacks.card import AttackCard
+    from attacks.staged import SuiteCard
+    from fer_bench.bench.examination import Examined
+    from fer_bench.data import DatasetCard, Survey
 
 #: How many unreadable files, and how many sizes, are named.
 _NAMED = 10
@@ -190,6 +193,8 @@ def attack(card: AttackCard) -> str:
         ("status", card.status),
         ("version", str(card.version)),
     ]
+    from attacks.card import describe_range  # it imports torch, which the list of models does without
+
     pairs += [("parameter", f"{p.name}={p.default}: {p.meaning}; {describe_range(p)}") for p in card.parameters]
     return _facts([*pairs, *(("note", note) for note in card.notes)])
 

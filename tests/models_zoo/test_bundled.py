@@ -24,9 +24,10 @@ from fer_bench.training.inner import Budget
 from fer_bench.training.objectives import Expression
 from fer_bench.training.recipe import Recipe
 from models_zoo import MODELS
+from models_zoo.catalogue import weights
 from models_zoo.loading import load
 from models_zoo.own.card_file import CARD, read_card
-from models_zoo.select import choose_models, weights
+from models_zoo.select import choose_models
 from models_zoo.trained import bundled
 
 MIB = 2**20

@@ -27,7 +27,6 @@ from fer_bench.errors import DataError, StoreError, UsageError
 from fer_bench.registry import Registry
 from fer_bench.store import find
 from fer_bench.store.results import ResultStore
-from models_zoo import select
 
 
 def build() -> SmallConvToy:
@@ -40,7 +39,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     card = toy_card("conv-toy", build)
     registry: Registry[ModelCard] = Registry("model", "ferbench.no-such-group")
     registry.register(card.name, card)
-    monkeypatch.setattr(select, "MODELS", registry)
+    monkeypatch.setattr("models_zoo.catalogue.MODELS", registry)
     pixels = list(faces(12))
     with torch.no_grad():
         images = torch.from_numpy(np.stack(pixels)).float()[:, None] / 255
@@ -85,7 +84,7 @@ def test_other_weights_are_named_as_what_differs(results, monkeypatch):
     card = toy_card("conv-toy", lambda: SmallConvToy(gain=20, seed=5))
     registry: Registry[ModelCard] = Registry("model", "ferbench.no-such-group")
     registry.register(card.name, card)
-    monkeypatch.setattr(select, "MODELS", registry)
+    monkeypatch.setattr("models_zoo.catalogue.MODELS", registry)
     cell, verdicts = cells(results)[0]
     sample = next(v for v in verdicts if v.fooled).sample
     again = replays.replay(results, cell.key, sample)

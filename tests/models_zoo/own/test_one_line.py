@@ -27,9 +27,11 @@ from fer_bench.core.evalset import EvalSet
 from fer_bench.core.model_card import ModelCard, UserFile, WebFile
 from fer_bench.errors import FerBenchError, ModelError, UsageError
 from models_zoo import select
+from models_zoo.catalogue import weights
+from models_zoo.inputs import Input, parse_input
 from models_zoo.loading import identity, load
 from models_zoo.own import shelf, timm_model
-from models_zoo.preprocessing import Input, Prepared, parse_input
+from models_zoo.preprocessing import Prepared
 from models_zoo.select import choose_models, find_model, left_out
 
 WORDS = ",".join(CLASSES)
@@ -337,11 +339,11 @@ def test_brought_weights_are_the_models_identity_wherever_they_lie(home: Path) -
         (home / name).write_bytes(content)
         (card,) = choose_models([needy()], weights=[f"needy={name}"])
         digests.append(card.digest)
-        assert select.weights(card) == "own file, on this machine"
+        assert weights(card) == "own file, on this machine"
         load(card)
     assert digests[0] == digests[1] != digests[2]
     assert "--weights needy=FILE" in refusal(lambda: load(needy()))
-    assert select.weights(needy()) == "bring-your-own: --weights needy=FILE"
+    assert weights(needy()) == "bring-your-own: --weights needy=FILE"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,6 @@ from fer_bench.errors import FetchError, UsageError
 from fer_bench.faces import landmarks
 from fer_bench.registry import Registry
 from fer_bench.store.find import short
-from models_zoo import select as zoo
 from reports.tables.boards import boards
 from reports.view import exhibits
 from reports.view.gallery import SIDE, magnification, uri
@@ -63,7 +62,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("gallery")
     with pytest.MonkeyPatch.context() as patch:
         write_csv(folder / "data" / "fer2013.csv", list(PIXELS), LABELS)
-        patch.setattr(zoo, "MODELS", registry(ant=0, bee=4))
+        patch.setattr("models_zoo.catalogue.MODELS", registry(ant=0, bee=4))
         patch.setenv("FERBENCH_CACHE", str(folder / "cache"))
         patch.setattr(landmarks, "_locate", lambda gray: landmarks.mean_face(*gray.shape))
         data = f"fer2013:{folder / 'data'}:test"
@@ -181,7 +180,7 @@ def test_images_that_fell_everywhere_come_first_and_classes_take_turns(tmp_path)
 
 
 def test_a_model_or_data_set_that_is_gone_is_a_line_and_the_others_are_shown(results, tmp_path, monkeypatch):
-    monkeypatch.setattr(zoo, "MODELS", registry(bee=4))
+    monkeypatch.setattr("models_zoo.catalogue.MODELS", registry(bee=4))
     done = report(results, tmp_path / "r.html", "--gallery")
     assert done.exit_code == 0, done.output
     assert "gallery: ant, fgsm@4/255: model 'ant' is not known here any more; install the package" in done.stderr
@@ -199,7 +198,7 @@ def test_a_model_or_data_set_that_is_gone_is_a_line_and_the_others_are_shown(res
 
 
 def test_what_does_not_come_out_as_stored_is_shown_and_said(results, tmp_path, monkeypatch):
-    monkeypatch.setattr(zoo, "MODELS", registry(ant=0, bee=9))
+    monkeypatch.setattr("models_zoo.catalogue.MODELS", registry(ant=0, bee=9))
     page = section(shown(results, tmp_path / "r.html", "--embed-restricted"))
     figures = page.split("<figure")[1:]
     differing = [figure for figure in figures if "Not as stored" in figure]

@@ -1,0 +1,1 @@
+"""The cards of the published networks, one file a family: what is known of a model. Reading them imports no torch."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from fer_bench.core.attack_spec import AttackSpec, Parameter, Params, ParamValue, Record, Rows
+from fer_bench.core.attack_spec import AttackSpec, Parameter, ParamValue, Record, Rows
 from fer_bench.core.labels import EXPRESSIONS, expression
-from fer_bench.core.threat import Norm, budget, parse_number
+from fer_bench.core.threat import Norm, ThreatModel, budget, parse_number
 from fer_bench.engine.attack import Attack, Fit, Program
 from fer_bench.engine.goals import LOSSES, TOLERANCE
 from fer_bench.errors import UsageError
@@ -112,43 +112,36 @@ class AttackCard:
         for name in overrides:
             if name not in allowed:
                 raise unknown_name(f"parameter of {self.name}", name, allowed)
-        values: list[tuple[str, ParamValue]] = []
-        if bounded:
-            eps = budget(self.name, norm, overrides.get("eps", eps))
-            values.append(("eps", eps))
-        else:
-            eps = None
-        values += [(p.name, _value(self.name, p, overrides.get(p.name), eps)) for p in self.parameters]
-        if "target" in overrides:
-            values.append(("target", _target(self.name, overrides["target"])))
-        if "region" in overrides:
-            values.append(("region", str(parse_region(overrides["region"]))))
-        if "loss" in overrides:
-            values.append(("loss", _loss(self.name, overrides["loss"])))
-        if "tolerance" in overrides:
-            values.append(("tolerance", float(_value(self.name, _TOLERANCE, overrides["tolerance"], None))))
-        return AttackSpec(
+        eps = budget(self.name, norm, overrides.get("eps", eps)) if bounded else None
+        params = tuple((p.name, _value(self.name, p, overrides.get(p.name), eps)) for p in self.parameters)
+        target = _target(self.name, overrides["target"]) if "target" in overrides else ""
+        region = str(parse_region(overrides["region"])) if "region" in overrides else ""
+        loss = _loss(self.name, overrides["loss"]) if "loss" in overrides else ""
+        spec = AttackSpec(
             name=self.name,
-            norm=norm,
-            params=tuple(values),
+            threat=ThreatModel(norm, math.inf if eps is None else eps, region),
+            params=params,
             version=self.version,
             record="first" if bounded else self.record,
-            label=self._label(norm, tuple(values), eps),
+            target=target,
+            loss=loss,
+            tolerance=_tolerance(self.name, overrides["tolerance"]) if "tolerance" in overrides else None,
         )
+        return replace(spec, label=self._label(spec, eps))
 
-    def _label(self, norm: Norm, values: Params, eps: float | None) -> str:
+    def _label(self, spec: AttackSpec, eps: float | None) -> str:
         """The name, then whatever differs from the card's defaults: 'pgd', 'pgd-10', 'square(norm=L2,queries=1000)'."""
-        chosen = dict(values)
+        settings = dict(spec.key_params())
         odd = [
-            f"{p.name}={_text(chosen[p.name])}"
+            f"{p.name}={_text(settings[p.name])}"
             for p in self.parameters
-            if chosen[p.name] != _value(self.name, p, None, eps)
+            if settings[p.name] != _value(self.name, p, None, eps)
         ]
-        if norm != self.norms[0]:
-            odd.insert(0, f"norm={norm}")
-        odd += [f"{name}={chosen[name]}" for name in ("target", "region", "loss", "tolerance") if name in chosen]
+        if spec.norm != self.norms[0]:
+            odd.insert(0, f"norm={spec.norm}")
+        odd += [f"{name}={settings[name]}" for name in ("target", "region", "loss", "tolerance") if name in settings]
         if len(odd) == 1 and odd[0].startswith("steps="):
-            return f"{self.name}-{chosen['steps']}"
+            return f"{self.name}-{settings['steps']}"
         return f"{self.name}({','.join(odd)})" if odd else self.name
 
 
@@ -162,6 +155,10 @@ def _text(value: ParamValue) -> str:
 
 #: The one setting of attacks on regressors that is a number.
 _TOLERANCE = Parameter("tolerance", TOLERANCE, "loss above which a prediction counts as broken", low=-4, high=4)
+
+
+def _tolerance(attack: str, given: str) -> float:
+    return float(_value(attack, _TOLERANCE, given, None))
 
 
 def _loss(attack: str, given: str) -> str:

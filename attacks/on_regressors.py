@@ -48,8 +48,13 @@ def _on_regressors(attack: Attack) -> Attack:
 
 def _spec(spec: AttackSpec, loss: str, bounded: bool) -> AttackSpec:
     """The spec with its loss (`loss` where none is set), and where it needs a boundary (`bounded`) a tolerance."""
-    params = spec.params if spec.loss else (*spec.params, ("loss", loss))
-    if bounded and spec.tolerance is None:
-        params = (*params, ("tolerance", TOLERANCE if dict(params)["loss"] == "squared" else 0.0))
-    changed = replace(spec, params=params)
-    return changed if changed.tolerance is not None else replace(changed, record="largest")
+    loss, tolerance = spec.loss or loss, spec.tolerance
+    if bounded and tolerance is None:
+        tolerance = TOLERANCE if loss == "squared" else 0.0
+    return replace(
+        spec,
+        loss=loss,
+        tolerance=tolerance,
+        record="largest" if tolerance is None else spec.record,
+        order=tuple(name for name, _ in spec.key_params()),  # what was asked for stands first
+    )

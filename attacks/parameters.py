@@ -27,7 +27,7 @@ def alpha(default: str) -> Parameter:
 
 def settings(spec: AttackSpec, *names: str) -> dict[str, Any]:
     """eps and the named parameters, as torchattacks' classes of the same names take them."""
-    return {name: spec.param(name) for name in ("eps", *names)}
+    return {"eps": spec.threat.eps, **{name: spec.param(name) for name in names}}
 
 
 def linf(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from attacks.card import AttackCard
+from attacks.on_regressors import for_task
 from attacks.registry import ATTACKS, GROUPS
 from attacks.staged import SUITES, curve, suite_of
 from fer_bench.core import protocol
@@ -14,9 +16,6 @@ from fer_bench.core.attack_spec import AttackSpec
 from fer_bench.engine.attack import Attack
 from fer_bench.errors import UsageError
 from fer_bench.registry import unknown_name
-
-#: Parameters of a staged cell that state what follows from the others.
-_DERIVED = ("eps", "stages", "levels", "digest")
 
 
 def choose_attacks(text: str | Iterable[str], eps: str | None = None, target: str | None = None) -> list[Attack]:
@@ -30,15 +29,14 @@ def choose_attacks(text: str | Iterable[str], eps: str | None = None, target: st
     """
     joined = text if isinstance(text, str) else ",".join(text)
     budgets = protocol.parse_eps(eps)
-    chosen: dict[tuple[object, ...], Attack] = {}
+    chosen: dict[AttackSpec, Attack] = {}
     for request in parse_attacks(joined):
         names = _all(budgets, target) if request.name == "all" else GROUPS.get(request.name, (request.name,))
         if request.name == "all" and request.settings:
             raise UsageError("'all' takes no parameters; name the attack that they are for.")
         for name in names:
             for attack in _budgeted(_aimed(AttackRequest(name, request.settings), target), budgets):
-                spec = attack.spec
-                chosen[(spec.name, spec.norm, spec.params, spec.version)] = attack
+                chosen[attack.spec] = attack
     return list(chosen.values())
 
 
@@ -56,13 +54,16 @@ def _all(budgets: protocol.Budgets, target: str | None) -> list[str]:
 
 def attack_again(spec: AttackSpec) -> Attack:
     """The attack of a stored spec, as this version of the program has it. Raises UsageError where it has none."""
-    settings = {name: str(value) for name, value in spec.params if name not in _DERIVED}
     suite = suite_of(spec.name)
     if suite is not None:
-        return suite.attack(ATTACKS, {**settings, "norm": spec.norm}, spec.number("eps"))
+        settings = {name: str(value) for name, value in spec.params}
+        return suite.attack(ATTACKS, {**settings, "norm": spec.norm}, spec.threat.eps)
     card = ATTACKS.get(spec.name)
     if spec.levels:
-        return curve(card, settings, spec.levels)
+        # What was asked for stands before the digest of the stages; a loss or a tolerance behind it follows by itself.
+        asked = itertools.takewhile(lambda setting: setting[0] != "digest", spec.key_params())
+        again = curve(card, {name: str(value) for name, value in asked if name != "levels"}, spec.levels)
+        return for_task([again], "va" if spec.loss else "expression")[0]
     return Attack(replace(spec, version=card.version), card.program, card.fit)
 
 

@@ -6,18 +6,21 @@ first and Square last. What one stage broke is its share of the suite's kills, n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from attacks.card import AttackCard
-from fer_bench.core.attack_spec import AttackSpec, ParamValue
+from fer_bench.core.attack_spec import AttackSpec
 from fer_bench.core.digest import digest
-from fer_bench.core.threat import Norm, budget, format_eps, parse_number
+from fer_bench.core.threat import Norm, ThreatModel, budget, format_eps, parse_number
 from fer_bench.engine.attack import Attack, by_stages
 from fer_bench.errors import UsageError
 from fer_bench.registry import Registry, unknown_name
 
 Settings = tuple[tuple[str, str], ...]
+#: Settings of a curve that are fields of its spec.
+_TYPED = ("target", "region", "loss", "tolerance")
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,19 @@ class SuiteCard:
             known.get(name).attack({**dict(settings), **self._of(name, own), "norm": norm, "eps": repr(eps)})
             for name, settings in self.stages
         )
-        params: list[tuple[str, ParamValue]] = [("eps", eps), ("stages", ",".join(a.spec.label for a in stages))]
-        params += own.items()
-        params.append(("digest", digest([[a.spec.name, a.spec.params, a.spec.version] for a in stages])[:16]))
         words = [f"{name}={value}" for name, value in own.items()]
         if norm != self.norms[0]:
             words.insert(0, f"norm={norm}")
         label = f"{self.name}({','.join(words)})" if words else self.name
-        spec = AttackSpec(self.name, norm, tuple(params), version=1, label=label)
+        spec = AttackSpec(
+            name=self.name,
+            threat=ThreatModel(norm, eps),
+            params=tuple(own.items()),
+            version=1,
+            label=label,
+            stages=tuple(stage.spec.label for stage in stages),
+            stages_digest=_digest(stages),
+        )
         return Attack(spec, by_stages, stages=stages)
 
     def norm(self, overrides: Mapping[str, str]) -> Norm:
@@ -141,11 +149,23 @@ def curve(card: AttackCard, settings: Mapping[str, str], levels: Sequence[float]
     written = [format_eps(level, norm) for level in levels]
     stages = tuple(card.attack(settings, parse_number(level)) for level in written)
     first = stages[0].spec
-    params: list[tuple[str, ParamValue]] = [
-        ("levels", ",".join(written)),
-        *((name, value) for name, value in settings.items()),
-        ("digest", digest([[a.spec.name, a.spec.params, a.spec.version] for a in stages])[:16]),
-    ]
-    label = f"{first.label} curve"
-    spec = AttackSpec(card.name, first.norm, tuple(params), card.version, record="smallest", label=label)
+    spec = AttackSpec(
+        name=card.name,
+        threat=ThreatModel(norm, math.inf, settings.get("region", "")),
+        params=tuple((name, value) for name, value in settings.items() if name not in _TYPED),
+        version=card.version,
+        record="smallest",
+        label=f"{first.label} curve",
+        target=settings.get("target", ""),
+        loss=settings.get("loss", ""),
+        tolerance=first.tolerance,
+        levels=tuple(parse_number(level) for level in written),
+        stages_digest=_digest(stages),
+        order=("levels", *settings, "digest"),
+    )
     return Attack(spec, by_stages, stages=stages)
+
+
+def _digest(stages: Sequence[Attack]) -> str:
+    """What the stages are, as 16 hex digits."""
+    return digest([[a.spec.name, a.spec.key_params(), a.spec.version] for a in stages])[:16]

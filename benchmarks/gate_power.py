@@ -53,7 +53,7 @@ def results(cells: int, n: int, generator: np.random.Generator) -> Snapshot:
         if attack == 0:
             clean = generator.random(n) < generator.uniform(0.5, 0.7)
         robust = clean & (generator.random(n) < generator.uniform(0.3, 0.9))
-        spec = AttackSpec(f"attack-{attack}", "Linf", (("eps", THREAT.eps),), 1)
+        spec = AttackSpec(f"attack-{attack}", THREAT, (), 1)
         cell = Cell(f"model-{model}", "old", spec, "drawn", "digest", n, 0)
         verdicts = ((THREAT, Verdicts.of(robust)),)
         made.append(GuardedCell(cell, spec.name, "samples", "verdicts", Verdicts.of(clean), verdicts))
@@ -109,8 +109,7 @@ def regressors(cells: int, n: int, generator: np.random.Generator, worse: float)
     runs: tuple[list[GuardedCell], list[GuardedCell]] = ([], [])
     truth = generator.uniform(-0.9, 0.9, (n, 2))
     for number in range(cells):
-        params = (("eps", THREAT.eps), ("loss", "squared"))
-        spec = AttackSpec("attack", "Linf", params, 1, "largest")
+        spec = AttackSpec("attack", THREAT, (), 1, "largest", loss="squared")
         clean = Values.of(truth + generator.normal(0, ERROR / 2, (n, 2)))
         error = generator.normal(0, ERROR, (n, 2))
         for run, grown in zip(runs, (0.0, worse if number == 0 else 0.0), strict=True):

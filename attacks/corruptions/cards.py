@@ -28,7 +28,7 @@ def corrupted(name: str, images: torch.Tensor, level: int, seeds: torch.Tensor) 
 
 def _program(name: str) -> Callable[[AttackSpec, Observer], None]:
     def program(spec: AttackSpec, observer: Observer) -> None:
-        level = spec.integer("eps")
+        level = int(spec.threat.eps)
 
         def call(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
             # Four dimensions: one draw a row, keyed by its sample.

@@ -80,7 +80,7 @@ def _program(high: bool) -> Callable[[AttackSpec, Observer], None]:
         kept = band(height, width, spec.number("radius"), high, observer.images)
 
         def call(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-            eps, step, count = spec.number("eps"), spec.number("alpha"), spec.integer("steps")
+            eps, step, count = spec.threat.eps, spec.number("alpha"), spec.integer("steps")
             return band_pgd(observer, images, labels, eps, step, count, kept)
 
         for restart in range(spec.integer("restarts")):

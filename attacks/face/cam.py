@@ -98,7 +98,7 @@ def _behind_a_map(observer: Observer, attack: _Masked, restarts: int = 1) -> Non
 
 
 def _fgsm_cam(spec: AttackSpec, observer: Observer) -> None:
-    eps = spec.number("eps")
+    eps = spec.threat.eps
     _behind_a_map(
         observer,
         lambda images, labels, mask: masked_pgd(observer, images, labels, mask, eps, eps, 1, random_start=False),
@@ -106,7 +106,7 @@ def _fgsm_cam(spec: AttackSpec, observer: Observer) -> None:
 
 
 def _pgd_cam(spec: AttackSpec, observer: Observer) -> None:
-    eps, step, count = spec.number("eps"), spec.number("alpha"), spec.integer("steps")
+    eps, step, count = spec.threat.eps, spec.number("alpha"), spec.integer("steps")
     _behind_a_map(
         observer,
         lambda images, labels, mask: masked_pgd(observer, images, labels, mask, eps, step, count, random_start=True),
@@ -115,7 +115,7 @@ def _pgd_cam(spec: AttackSpec, observer: Observer) -> None:
 
 
 def _pyramid_cam(spec: AttackSpec, observer: Observer) -> None:
-    eps, step, count = spec.number("eps"), spec.number("alpha"), spec.integer("steps")
+    eps, step, count = spec.threat.eps, spec.number("alpha"), spec.integer("steps")
     _behind_a_map(observer, lambda images, labels, mask: pyramid(observer, images, labels, eps, step, count, mask))
 
 

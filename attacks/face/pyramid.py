@@ -72,7 +72,7 @@ def _spread(field: torch.Tensor, size: int, height: int, width: int) -> torch.Te
 
 def _pyramid(spec: AttackSpec, observer: Observer) -> None:
     def call(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return pyramid(observer, images, labels, spec.number("eps"), spec.number("alpha"), spec.integer("steps"))
+        return pyramid(observer, images, labels, spec.threat.eps, spec.number("alpha"), spec.integer("steps"))
 
     observer.attack(call)
 

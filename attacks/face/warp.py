@@ -104,7 +104,7 @@ def _warp(spec: AttackSpec, observer: Observer) -> None:
         standing = observer.standing()
 
         def call(images: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor = standing) -> torch.Tensor:
-            eps, step, count = spec.number("eps"), spec.number("alpha"), spec.integer("steps")
+            eps, step, count = spec.threat.eps, spec.number("alpha"), spec.integer("steps")
             return landmark_warp(observer, images, labels, following[rows], eps, step, count)
 
         observer.attack(call, stream=f"restart {restart}")

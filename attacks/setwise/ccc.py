@@ -38,7 +38,7 @@ def lower_ccc(spec: AttackSpec, view: SetView) -> torch.Tensor:
     if view.shard.values is None:
         raise AttackError(f"{spec.name} attacks valence-arousal regressors; this data has no values.")
     values = view.shard.values
-    eps, step = spec.number("eps"), spec.number("alpha")
+    eps, step = spec.threat.eps, spec.number("alpha")
     images = view.shard.images.clone()
     for rows in view.batches():
         with view.draws("start", rows):

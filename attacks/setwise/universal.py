@@ -43,7 +43,7 @@ def fit(spec: AttackSpec, view: SetView) -> torch.Tensor:
 
 def _perturbation(spec: AttackSpec, view: SetView, rows: torch.Tensor) -> torch.Tensor:
     """One perturbation `(1, channels, height, width)` for the samples at `rows`, from zero, within the Linf ball."""
-    eps, step = spec.number("eps"), spec.number("alpha")
+    eps, step = spec.threat.eps, spec.number("alpha")
     delta = torch.zeros_like(view.images(torch.zeros(1, dtype=torch.int64)))
     for _ in range(spec.integer("epochs")):
         for start in range(0, len(rows), _BLOCK):

@@ -24,7 +24,7 @@ def _spsa(spec: AttackSpec, observer: Observer) -> None:
             "SPSA",
             observer,
             Copies(observer, inner=False),
-            eps=spec.number("eps"),
+            eps=spec.threat.eps,
             delta=spec.number("delta"),
             lr=spec.number("alpha"),
             nb_iter=spec.integer("steps"),
@@ -52,8 +52,8 @@ def _noise(spec: AttackSpec, observer: Observer) -> None:
     def call(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         drawn = torch.randn_like(images)
         if spec.norm == "Linf":
-            return (images + spec.number("eps") * drawn.sign()).clamp(0, 1)
-        return (images + spec.number("eps") * drawn / norms(drawn, "L2")[:, None, None, None]).clamp(0, 1)
+            return (images + spec.threat.eps * drawn.sign()).clamp(0, 1)
+        return (images + spec.threat.eps * drawn / norms(drawn, "L2")[:, None, None, None]).clamp(0, 1)
 
     for draw in range(spec.integer("draws")):
         observer.attack(call, stream=f"draw {draw}")

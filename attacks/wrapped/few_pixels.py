@@ -22,7 +22,7 @@ def _onepixel(spec: AttackSpec, observer: Observer) -> None:
     call = adapter.whole(
         "OnePixel",
         observer,
-        pixels=spec.integer("eps"),
+        pixels=int(spec.threat.eps),
         steps=spec.integer("generations"),
         popsize=population,
         inf_batch=max(population, 128),

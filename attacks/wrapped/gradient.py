@@ -10,7 +10,7 @@ from fer_bench.engine.observer import Observer
 
 
 def _fgsm(spec: AttackSpec, observer: Observer) -> None:
-    observer.attack(adapter.whole("FGSM", observer, eps=spec.number("eps")))
+    observer.attack(adapter.whole("FGSM", observer, eps=spec.threat.eps))
 
 
 def _bim(spec: AttackSpec, observer: Observer) -> None:

@@ -82,7 +82,7 @@ def _patchwise(kind: str, spec: AttackSpec, observer: Observer) -> None:
             kind,
             observer,
             ThreeChannels(observer),
-            max_epsilon=spec.number("eps"),
+            max_epsilon=spec.threat.eps,
             num_iter_set=spec.integer("steps"),
             amplification=spec.number("amplification"),
         )

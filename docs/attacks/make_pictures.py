@@ -19,6 +19,7 @@ from attacks.face.cam import grad_cam, masked_pgd
 from attacks.face.pyramid import pyramid
 from attacks.face.warp import landmark_warp, weights
 from fer_bench.core.attack_spec import AttackSpec
+from fer_bench.core.threat import Norm, ThreatModel
 from fer_bench.engine.goals import Goal
 from fer_bench.engine.observer import Observer
 from fer_bench.engine.shard import Shard
@@ -71,12 +72,12 @@ def face() -> tuple[torch.Tensor, torch.Tensor]:
     return pixels, points[None]
 
 
-def attacked(call: Callable[[Observer, torch.Tensor, torch.Tensor], torch.Tensor], norm: str = "Linf") -> torch.Tensor:
+def attacked(call: Callable[[Observer, torch.Tensor, torch.Tensor], torch.Tensor], norm: Norm = "Linf") -> torch.Tensor:
     """What `call` makes of the drawn face, whether the net is fooled or not."""
     images, _ = face()
     net = Net().eval().requires_grad_(False)
     labels = net(images).argmax(1)
-    spec = AttackSpec("picture", norm, (("eps", 5.0),), 1)  # type: ignore[arg-type]
+    spec = AttackSpec("picture", ThreatModel(norm, 5.0), (), 1)
     observer = Observer(net, Shard(images, labels, ("drawn",)), Goal(labels), spec, 0, freeze=False)
     made: list[torch.Tensor] = []
     observer.attack(lambda x, y: made.append(call(observer, x, y)))

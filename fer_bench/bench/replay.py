@@ -158,9 +158,8 @@ def remake(
 
 def _made_on(source: Source, attack: Attack, seed: int, data: EvalSet, device: torch.device) -> Attack:
     """The attack that asks about the images which `attack`, a transfer cell's, makes on the source model."""
-    own = tuple(item for item in attack.spec.params if item[0] not in ("source", "source_digest"))
     mask = landmarks.mask_of(data, attack.spec.threat.region)
-    made = replace(attack, spec=replace(attack.spec, params=own))
+    made = replace(attack, spec=replace(attack.spec, source="", source_digest=""))
     job = cell_job(made, seed, data, match(source.classes, data.classes), source.classes, mask)
     images = strongest_images(job, source.model.to(device), device)
     return replace(attack, program=by_proposals, fit=lambda spec, view: images)
@@ -184,14 +183,15 @@ def _differing_causes(cell: StoredCell, model_digest: str, now: AttackSpec, sour
     if model_digest != cell.cell.model_digest:
         causes.append(f"model digest: stored {cell.cell.model_digest[:12]}, now {model_digest[:12]}")
     stored = cell.cell.attack
-    if source is not None and not source.digest.startswith(stored.word("source_digest")):
-        causes.append(f"digest of {stored.source}: stored {stored.word('source_digest')}, now {source.digest[:16]}")
+    if source is not None and not source.digest.startswith(stored.source_digest):
+        causes.append(f"digest of {stored.source}: stored {stored.source_digest}, now {source.digest[:16]}")
     if now.version != stored.version:
         causes.append(f"version of {stored.name}: stored {stored.version}, now {now.version}")
+    settings = dict(now.key_params())
     causes += [
-        f"{name} of {stored.name}: stored {value}, now {dict(now.params).get(name, 'not set')}"
-        for name, value in stored.params
-        if dict(now.params).get(name) != value
+        f"{name} of {stored.name}: stored {value}, now {settings.get(name, 'not set')}"
+        for name, value in stored.key_params()
+        if settings.get(name) != value
     ]
     return causes
 

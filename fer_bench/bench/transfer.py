@@ -31,8 +31,7 @@ from fer_bench.store.results import ResultStore
 
 def transferred(spec: AttackSpec, model: str, model_digest: str) -> AttackSpec:
     """The spec of the cell that judges on another model what `spec` made on this one."""
-    params = (*spec.params, ("source", model), ("source_digest", model_digest[:16]))
-    return replace(spec, params=params, label=f"{spec.label} from {model}")
+    return replace(spec, source=model, source_digest=model_digest[:16], label=f"{spec.label} from {model}")
 
 
 def carries(attack: Attack) -> bool:

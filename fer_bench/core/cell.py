@@ -27,7 +27,7 @@ class Cell:
         return digest(
             {
                 "model": [self.model, self.model_digest],
-                "attack": [attack.name, attack.norm, attack.params, attack.version],
+                "attack": [attack.name, attack.norm, attack.key_params(), attack.version],
                 "data": [self.data_digest, self.n],
                 "seed": self.seed,
             }
@@ -41,4 +41,4 @@ class Cell:
 
 def draw_seed(seed: int, attack: AttackSpec) -> int:
     """Seed (63 bits) of every random draw: the user's seed and the attack, so that n does not change a draw."""
-    return int(digest([seed, attack.name, attack.norm, attack.params, attack.version])[:15], 16)
+    return int(digest([seed, attack.name, attack.norm, attack.key_params(), attack.version])[:15], 16)

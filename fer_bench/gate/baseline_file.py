@@ -50,7 +50,7 @@ def _cell_to_json(guarded: GuardedCell, packed: dict[str, bytes]) -> dict[str, A
             "norm": attack.norm,
             "record": attack.record,
             "version": attack.version,
-            "params": dict(attack.params),
+            "params": dict(attack.key_params()),
         },
         "data": {"name": cell.data, "digest": cell.data_digest, "samples": guarded.samples},
         "n": cell.n,
@@ -122,7 +122,7 @@ def _unpacked(name: str, text: str) -> bytes:
 
 def _cell_from_json(fields: dict[str, Any], packed: Mapping[str, bytes]) -> GuardedCell:
     attack, data, n = fields["attack"], fields["data"], int(fields["n"])
-    spec = AttackSpec(
+    spec = AttackSpec.from_params(
         attack["name"], attack["norm"], tuple(attack["params"].items()), attack["version"], attack["record"]
     )
     where = f"{fields['model']} {attack['label']}"
@@ -134,7 +134,7 @@ def _cell_from_json(fields: dict[str, Any], packed: Mapping[str, bytes]) -> Guar
         clean=None if fields["clean"] is None else _bits_from_json(fields["clean"], n, where),
         robust=tuple(
             (
-                ThreatModel(reading["norm"], float(reading["eps"]), spec.word("region")),
+                ThreatModel(reading["norm"], float(reading["eps"]), spec.threat.region),
                 _bits_from_json(reading, n, where),
             )
             for reading in fields["robust"]

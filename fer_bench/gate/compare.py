@@ -120,7 +120,7 @@ def _differences(old: Cell, new: Cell) -> list[str]:
     words += [f"{name} {was}, now {now}" for name, was, now in settings if was != now]
     if old.attack.norm != new.attack.norm:
         words.append(f"norm {old.attack.norm}, now {new.attack.norm}")
-    before, after = dict(old.attack.params), dict(new.attack.params)
+    before, after = dict(old.attack.key_params()), dict(new.attack.key_params())
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
             words.append(f"{name} {_setting(old, name, before)}, now {_setting(new, name, after)}")

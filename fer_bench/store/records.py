@@ -83,13 +83,34 @@ class StageCount:
     backwards: int
 
 
+def definition_json(cell: Cell) -> str:
+    """What can change a cell's number, as JSON; refuses NaN and infinity with a ValueError."""
+    return to_json(cell, attack=stored_attack(cell.attack))
+
+
 def cell_from(text: str) -> Cell:
-    """The cell that `to_json` wrote; its key is the same."""
+    """The cell that `definition_json` wrote; its key is the same."""
     fields = json.loads(text)
-    attack = fields["attack"]
-    attack["params"] = tuple((name, value) for name, value in attack["params"])
-    fields["attack"] = AttackSpec(**attack)
+    fields["attack"] = attack_from(fields["attack"])
     return Cell(**fields)
+
+
+def stored_attack(spec: AttackSpec) -> dict[str, Any]:
+    """The form of an attack in a definition."""
+    return {
+        "name": spec.name,
+        "norm": spec.norm,
+        "params": spec.key_params(),
+        "version": spec.version,
+        "record": spec.record,
+        "label": spec.label,
+    }
+
+
+def attack_from(fields: dict[str, Any]) -> AttackSpec:
+    """The attack of which `fields` is the form, as JSON gives it back. Raises ValueError or TypeError."""
+    params = tuple((name, value) for name, value in fields["params"])
+    return AttackSpec.from_params(**{**fields, "params": params})
 
 
 def provenance_from(text: str) -> Provenance:
@@ -131,6 +152,6 @@ def without(result: ShardResult, known: set[str]) -> ShardResult:
     )
 
 
-def to_json(value: Any) -> str:
-    """A record as JSON; refuses NaN and infinity with a ValueError."""
-    return json.dumps(asdict(value), allow_nan=False, ensure_ascii=False)
+def to_json(value: Any, **forms: Any) -> str:
+    """A record as JSON, the fields `forms` in another form; refuses NaN and infinity with a ValueError."""
+    return json.dumps({**asdict(value), **forms}, allow_nan=False, ensure_ascii=False)

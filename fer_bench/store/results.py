@@ -24,6 +24,7 @@ from fer_bench.store.records import (
     StoredVerdict,
     cell_from,
     context_from,
+    definition_json,
     findings_from,
     findings_json,
     provenance_from,
@@ -102,7 +103,7 @@ class ResultStore(Database):
             cursor = db.execute(
                 "insert into cell (key, attempt, run_id, status, definition, context, updated) "
                 "values (?, ?, ?, 'running', ?, ?, ?)",
-                [cell.key, attempt, run_id, to_json(cell), to_json(context), _now()],
+                [cell.key, attempt, run_id, definition_json(cell), to_json(context), _now()],
             )
             return int(cursor.lastrowid or 0)
 

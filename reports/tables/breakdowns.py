@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pandas as pd
 
 from fer_bench.core import protocol
-from fer_bench.core.attack_spec import AttackSpec
 from fer_bench.core.threat import ThreatModel
 from fer_bench.stats import rates
 from fer_bench.store.results import StoredCell
@@ -157,19 +156,6 @@ def _class(cell: StoredCell, index: int) -> str:
     return classes[index] if 0 <= index < len(classes) else UNKNOWN
 
 
-def stage_names(spec: AttackSpec) -> tuple[str, ...]:
-    """The names of a suite's stages, in order; empty where the spec is no suite."""
-    depth, names, name = 0, [], ""
-    for character in spec.word("stages"):
-        depth += (character == "(") - (character == ")")
-        if character == "," and depth == 0:
-            names.append(name)
-            name = ""
-        else:
-            name += character
-    return tuple([*names, name] if name else names)
-
-
 #: Columns of `stage_frame`.
 COLUMNS = ["model", "data", "n", "seed", "suite", "threat", "stage", "attacked", "fell"]
 
@@ -179,12 +165,10 @@ def stage_frame(frames: Frames) -> pd.DataFrame:
     rows: list[tuple[object, ...]] = []
     for cell in finished(frames):
         spec = cell.cell.attack
-        counts = frames.stages.get(cell.id, ()) if spec.word("stages") else ()
+        counts = frames.stages.get(cell.id, ()) if spec.stages else ()
         own = cell.cell
         where = (own.model, own.data, own.n, own.seed, cell.context.attack_label, str(spec.threat))
-        rows += (
-            (*where, name, count.asked, count.fell) for name, count in zip(stage_names(spec), counts, strict=False)
-        )
+        rows += ((*where, name, count.asked, count.fell) for name, count in zip(spec.stages, counts, strict=False))
     frame: pd.DataFrame = pd.DataFrame(rows, columns=COLUMNS)
     return frame
 

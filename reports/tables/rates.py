@@ -88,7 +88,7 @@ def _labels(done: Sequence[StoredCell]) -> dict[int, str]:
         groups.setdefault((cell.context.attack_label, str(cell.cell.attack.threat)), []).append(cell)
     labels = {}
     for (label, _), cells in groups.items():
-        settings = [{"": cell.cell.attack.version, **dict(cell.cell.attack.params)} for cell in cells]
+        settings = [{"": cell.cell.attack.version, **dict(cell.cell.attack.key_params())} for cell in cells]
         names = dict.fromkeys(name for one in settings for name in one)
         differ = [name for name in names if len({one.get(name) for one in settings}) > 1]
         for cell, one in zip(cells, settings, strict=True):

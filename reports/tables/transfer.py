@@ -43,8 +43,7 @@ def transfers(frames: Frames) -> list[Transfer]:
 def _what(cell: StoredCell) -> tuple[object, ...]:
     """The attack and the images of a cell, without where the attack's images were made."""
     attack = cell.cell.attack
-    own = tuple(item for item in attack.params if item[0] not in ("source", "source_digest"))
-    return replace(attack, params=own, label=""), cell.cell.data_digest, cell.cell.n, cell.cell.seed
+    return replace(attack, source="", source_digest="", label=""), cell.cell.data_digest, cell.cell.n, cell.cell.seed
 
 
 def transfer_frame(frames: Frames) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def _request(cell: StoredCell) -> str:
         settings.append(f"eps={eps if parse_number(eps) == attack.threat.eps else repr(attack.threat.eps)}")
     if "norm=" in label and "norm" not in dict(attack.params):
         settings.append(f"norm={attack.norm}")
-    for name, value in attack.params:
+    for name, value in attack.key_params():
         if _asked(attack, name, value, label):
             settings.append(f"{name}={value!r}" if isinstance(value, float) else f"{name}={value}")
     return f"{attack.name}({','.join(settings)})" if settings else attack.name

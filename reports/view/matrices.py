@@ -109,7 +109,7 @@ def target_matrices(frames: Frames) -> tuple[Matrix, ...]:
 
 def _untargeted(cell: StoredCell) -> tuple[object, ...]:
     attack = cell.cell.attack
-    own = replace(attack, params=tuple(item for item in attack.params if item[0] != "target"), label="")
+    own = replace(attack, target="", label="")
     return cell.cell.model, cell.cell.model_digest, own, cell.cell.data_digest, cell.cell.n, cell.cell.seed
 
 

@@ -148,7 +148,7 @@ def _reason(cell: StoredCell) -> str:
 
 def _setting(cell: StoredCell) -> Setting:
     attack: AttackSpec = cell.cell.attack
-    words = [parameter(name, value, attack.norm) for name, value in attack.params]
+    words = [parameter(name, value, attack.norm) for name, value in attack.key_params()]
     kind = "smallest perturbation" if attack.minimum_norm else "within a budget"
     return Setting(attack_name(cell), kind, attack.norm, str(attack.version), visible(", ".join(words)) or "none")
 

@@ -12,6 +12,7 @@ from attacks.select import AttackRequest, check, parse_attacks
 from fer_bench.core.attack_spec import AttackSpec, Parameter
 from fer_bench.core.cell import Cell
 from fer_bench.core.model_card import ModelCard, PackageFile
+from fer_bench.core.threat import ThreatModel
 from fer_bench.errors import UsageError
 
 # ---------------------------------------------------------------------------- reading
@@ -90,7 +91,7 @@ def card(name: str = "pgd") -> AttackCard:
 def test_every_parameter_is_in_the_spec() -> None:
     """Defaults too: a default that changes must make another cell."""
     spec = card().spec({}, 8 / 255)
-    assert spec.params == (("eps", 8 / 255), ("steps", 50), ("alpha", 2 / 255), ("restarts", 1))
+    assert spec.key_params() == (("eps", 8 / 255), ("steps", 50), ("alpha", 2 / 255), ("restarts", 1))
     assert (spec.name, spec.norm, spec.version, spec.record, spec.label) == ("pgd", "Linf", 1, "first", "pgd")
 
 
@@ -181,7 +182,7 @@ def test_the_defaults_of_a_card_are_within_its_ranges(name: str) -> None:
         eps = None if card(name).minimum_norm else 1.0 if norm in ("L0", "severity") else 0.01
         spec = card(name).spec({"norm": norm}, eps)
         assert spec.norm == norm
-        given = {parameter: str(value) for parameter, value in spec.params if parameter != "eps"}
+        given = {parameter: str(value) for parameter, value in spec.params}
         again = card(name).spec({"norm": norm, **given}, eps)
         assert again == spec
         assert again.label == spec.label
@@ -281,7 +282,9 @@ def test_a_short_form_that_means_nothing_is_refused(text: str) -> None:
 
 # ---------------------------------------------------------------------------- identity
 
-SPEC = AttackSpec("pgd", "Linf", (("eps", 8 / 255), ("steps", 50), ("alpha", 2 / 255), ("restarts", 1)), 1, label="pgd")
+SPEC = AttackSpec(
+    "pgd", ThreatModel("Linf", 8 / 255), (("steps", 50), ("alpha", 2 / 255), ("restarts", 1)), 1, label="pgd"
+)
 CELL = Cell("mini-xception", "ab" * 32, SPEC, "fer2013", "cd" * 32, 500, 0)
 
 
@@ -336,4 +339,4 @@ def test_the_draws_do_not_depend_on_model_or_subset() -> None:
 def test_a_number_in_a_label_reads_back_exactly(alpha: str) -> None:
     spec = card().spec({"alpha": alpha}, 8 / 255)
     (attack,) = choose_attacks(spec.label, "8/255")
-    assert attack.spec.params == spec.params
+    assert attack.spec.key_params() == spec.key_params()

@@ -8,7 +8,7 @@ from fer_bench.plugin import AttackCard, AttackSpec, Observer, Parameter
 
 
 def _program(spec: AttackSpec, observer: Observer) -> None:
-    eps, share = spec.number("eps"), spec.number("share")
+    eps, share = spec.threat.eps, spec.number("share")
 
     def call(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return images + (share * (0.5 - images)).clamp(-eps, eps)

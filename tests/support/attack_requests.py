@@ -19,7 +19,7 @@ from fer_bench.core.attack_spec import AttackSpec
 from fer_bench.core.cell import Cell
 from fer_bench.core.model_card import Task
 from fer_bench.core.threat import Norm
-from fer_bench.store.records import to_json
+from fer_bench.store.records import definition_json
 
 FILE = GOLDEN / "attack-params.json"
 CURVES: dict[Norm, str] = {
@@ -103,7 +103,7 @@ def cell(spec: AttackSpec) -> Cell:
 
 def written(request: Request) -> list[list[Any]]:
     """For each spec what the store holds of its attack, its cell's key, and the seed of its draws."""
-    return [[json.loads(to_json(one))["attack"], one.key, one.draw_seed] for one in map(cell, specs(request))]
+    return [[json.loads(definition_json(one))["attack"], one.key, one.draw_seed] for one in map(cell, specs(request))]
 
 
 if __name__ == "__main__":

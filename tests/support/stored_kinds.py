@@ -15,14 +15,15 @@ from fer_bench.core.attack_spec import AttackSpec
 from fer_bench.core.cell import Cell
 from fer_bench.core.evalset import EvalSet
 from fer_bench.core.outcome import ShardResult, Verdict
+from fer_bench.core.threat import ThreatModel
 from fer_bench.store.results import ResultStore
+
+THREAT = ThreatModel("Linf", 8 / 255)
 
 
 def carried() -> AttackSpec:
     """A budget attack whose images were made on another model."""
-    spec = pgd()
-    own = (("source", "other"), ("source_digest", "b" * 64))
-    return dataclasses.replace(spec, params=(*spec.params, *own), label="pgd from other")
+    return dataclasses.replace(pgd(), source="other", source_digest="b" * 64, label="pgd from other")
 
 
 def transfer_cells(folder: Path) -> None:
@@ -32,7 +33,7 @@ def transfer_cells(folder: Path) -> None:
 
 def suite_cell(folder: Path) -> None:
     """Three images: the first stage attacks all and breaks one, the second attacks two and breaks none."""
-    spec = AttackSpec("suite", "Linf", (("eps", 8 / 255), ("stages", "fgsm(eps=8/255,steps=1),pgd")), 1, label="suite")
+    spec = AttackSpec("suite", THREAT, (), 1, label="suite", stages=("fgsm(eps=8/255,steps=1)", "pgd"))
     fell, *stood = [Verdict(sample_name(i), 0, 0, i == 0, int(i == 0), None, None, None, 5, 3) for i in range(3)]
     fell = dataclasses.replace(fell, norm=0.01, eight_bit=True, first_query=2)
     first = ShardResult((fell,), 1.0, 15, 9, 0, 0, 0, 0, tuple(stood))
@@ -57,7 +58,7 @@ def targeted_cell(folder: Path) -> None:
     )
     shard = ShardResult(verdicts, 1.0, 40, 24, 0, 0, 0)
     for spec in (pgd(), cw(norm="Linf")):
-        aiming = dataclasses.replace(spec, params=(*spec.params, ("target", "random")), label=f"{spec.name}(random)")
+        aiming = dataclasses.replace(spec, target="random", label=f"{spec.name}(random)")
         _store(folder, aiming, None, shard, labels=[truth for truth, *_ in aimed])
 
 
@@ -70,13 +71,13 @@ def regressor_cell(folder: Path) -> None:
 def magnitude(eps: float = 8 / 255, version: int = 1) -> AttackSpec:
     """An attack that seeks the largest error of a regressor."""
     params = (("eps", eps), ("loss", "squared"), ("steps", 50))
-    return AttackSpec("pgd", "Linf", params, version, "largest", "pgd-va")
+    return AttackSpec.from_params("pgd", "Linf", params, version, "largest", "pgd-va")
 
 
 def bounded(tolerance: float = 0.09) -> AttackSpec:
     """An attack that seeks to push a regressor's error beyond a tolerance."""
     params = (("eps", 8 / 255), ("loss", "squared"), ("steps", 50), ("tolerance", tolerance))
-    return AttackSpec("pgd", "Linf", params, 1, label=f"pgd(tolerance={tolerance:g})")
+    return AttackSpec.from_params("pgd", "Linf", params, 1, label=f"pgd(tolerance={tolerance:g})")
 
 
 def regressor(

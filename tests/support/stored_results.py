@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from fer_bench.core.attack_spec import AttackSpec
 from fer_bench.core.cell import Cell
 from fer_bench.core.evalset import EvalSet
 from fer_bench.core.outcome import ShardResult, Verdict
-from fer_bench.core.threat import Norm
+from fer_bench.core.threat import Norm, ThreatModel
 from fer_bench.store.results import CellContext, ResultStore
 from reports.tables import leaderboard as tables
 from reports.tables.boards import Entry
@@ -27,12 +28,12 @@ Outcome = str | float
 
 def pgd(eps: float = 8 / 255, name: str = "pgd", norm: Norm = "Linf", version: int = 1, steps: int = 50) -> AttackSpec:
     """A budget attack."""
-    return AttackSpec(name, norm, (("eps", eps), ("steps", steps)), version, label=name)
+    return AttackSpec(name, ThreatModel(norm, eps), (("steps", steps),), version, label=name)
 
 
 def cw(name: str = "cw", norm: Norm = "L2") -> AttackSpec:
     """A minimum-norm attack."""
-    return AttackSpec(name, norm, (("c", 1.0), ("steps", 50)), 1, "smallest", name)
+    return AttackSpec(name, ThreatModel(norm, math.inf), (("c", 1.0), ("steps", 50)), 1, "smallest", name)
 
 
 def outcomes(fell: int = 0, n: int = 200, robust: int = 120, wrong: int = 40) -> list[Outcome]:

@@ -19,7 +19,7 @@ from reports.write.exports import TABLES
 def regional() -> AttackSpec:
     """A budget attack on the mouth."""
     spec = pgd()
-    return dataclasses.replace(spec, params=(*spec.params, ("region", "mouth")))
+    return dataclasses.replace(spec, threat=dataclasses.replace(spec.threat, region="mouth"))
 
 
 @pytest.mark.parametrize("spec", [regional(), carried()], ids=["regional", "transfer"])
@@ -27,7 +27,7 @@ def test_a_cell_is_found_again_and_fails_only_when_it_fell(tmp_path: Path, spec:
     for folder, fell in (("old", 0), ("same", 0), ("worse", 60)):
         make(tmp_path / folder, Made(outcomes(fell), spec))
     guarded = gating.baseline(tmp_path / "old", tmp_path / "b.json")
-    assert [cell.cell.attack.params for cell in guarded.cells] == [spec.params]
+    assert [cell.cell.attack.key_params() for cell in guarded.cells] == [spec.key_params()]
     assert gating.check(tmp_path / "same", tmp_path / "b.json").passed
     assert not gating.check(tmp_path / "worse", tmp_path / "b.json", Rule(allow_missing=True)).passed
 

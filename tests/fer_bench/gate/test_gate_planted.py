@@ -17,7 +17,7 @@ from fer_bench.api import benchmark
 from fer_bench.cli.main import main
 from fer_bench.core.attack_spec import AttackSpec
 from fer_bench.core.labels import EXPRESSIONS
-from fer_bench.core.threat import parse_number
+from fer_bench.core.threat import ThreatModel, parse_number
 from fer_bench.gate.snapshot import measure
 from fer_bench.store.results import FILE_NAME
 
@@ -144,5 +144,5 @@ def test_another_target_is_another_cell(measured, tmp_path):
 
 def test_the_words_of_every_target_differ():
     targets = ("", "random", "least-likely", *EXPRESSIONS)
-    words = {measure(AttackSpec("pgd", "Linf", (("eps", 1 / 255), ("target", target)), 1)) for target in targets}
+    words = {measure(AttackSpec("pgd", ThreatModel("Linf", 1 / 255), (), 1, target=target)) for target in targets}
     assert len(words) == len(targets)

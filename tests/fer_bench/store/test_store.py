@@ -25,13 +25,14 @@ from fer_bench.core.attack_spec import AttackSpec
 from fer_bench.core.cell import Cell
 from fer_bench.core.evalset import EvalSet
 from fer_bench.core.outcome import ShardResult, Verdict
+from fer_bench.core.threat import NORMS, Norm, ThreatModel, format_eps, parse_number
 from fer_bench.errors import StoreError
 from fer_bench.store.records import to_json
 from fer_bench.store.results import FILE_NAME, CellContext, ResultStore, StoredVerdict
 
 NAMES = tuple(sample_name(i) for i in range(12))
 DATA = EvalSet("toy", "toy", torch.zeros(12, 1, 1, 1), torch.arange(12) % 7, CLASSES, NAMES)
-PGD = AttackSpec("pgd", "Linf", (("eps", 8 / 255), ("steps", 50), ("alpha", 2 / 255)), 1, label="pgd")
+PGD = AttackSpec("pgd", ThreatModel("Linf", 8 / 255), (("steps", 50), ("alpha", 2 / 255)), 1, label="pgd")
 CELL = Cell("toy", "0" * 64, PGD, "toy", DATA.digest, 12, 0)
 CONTEXT = CellContext(
     attack_label="pgd",
@@ -80,18 +81,37 @@ def folder(tmp_path: Path) -> Path:
 
 WORDS = st.text(max_size=12)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
-PARAMS = st.lists(
-    st.tuples(WORDS, st.one_of(st.integers(-(2**60), 2**60), NUMBERS, WORDS, st.booleans())), max_size=4
-).map(tuple)
-SPECS = st.builds(
-    AttackSpec,
-    name=WORDS,
-    norm=st.sampled_from(["Linf", "L2"]),
-    params=PARAMS,
-    version=st.integers(1, 9),
-    record=st.sampled_from(["first", "smallest"]),
-    label=WORDS,
-)
+VALUES = st.one_of(st.integers(-(2**60), 2**60), NUMBERS, WORDS, st.booleans())
+FIELDS = ["eps", "levels", "stages", "target", "region", "digest", "loss", "tolerance", "source", "source_digest"]
+NAMES_OF_SETTINGS = WORDS.filter(lambda name: name not in FIELDS)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> AttackSpec:
+    """An attack with any of its fields set, whose key lists some of its settings in any order."""
+    norm: Norm = draw(st.sampled_from(NORMS))
+    params = draw(st.dictionaries(NAMES_OF_SETTINGS, VALUES, max_size=4))
+    levels = draw(st.lists(st.floats(0, 300), max_size=3))
+    return AttackSpec(
+        name=draw(WORDS),
+        threat=ThreatModel(norm, draw(NUMBERS | st.just(math.inf)), draw(WORDS)),
+        params=tuple(params.items()),
+        version=draw(st.integers(1, 9)),
+        record=draw(st.sampled_from(["first", "smallest", "largest"])),
+        label=draw(WORDS),
+        target=draw(WORDS),
+        loss=draw(WORDS),
+        tolerance=draw(st.none() | NUMBERS),
+        levels=tuple(parse_number(format_eps(level, norm)) for level in levels),
+        stages=tuple(draw(st.lists(st.sampled_from(["pgd", "fgsm(eps=8/255,steps=1)", "square"]), max_size=3))),
+        stages_digest=draw(WORDS),
+        source=draw(WORDS),
+        source_digest=draw(WORDS),
+        order=tuple(draw(st.lists(st.sampled_from([*FIELDS, *params]), max_size=6))),
+    )
+
+
+SPECS = specs()
 CELLS = st.builds(
     Cell, WORDS, WORDS, SPECS, data=WORDS, data_digest=WORDS, n=st.integers(1, 9), seed=st.integers(0, 2**62)
 )
@@ -189,7 +209,7 @@ def test_the_same_images_in_two_subsets_keep_their_places(folder: Path) -> None:
 def test_a_number_that_is_none_is_refused(folder: Path) -> None:
     with ResultStore(folder) as store:
         run_id = store.add_run(toy_provenance())
-        spec = dataclasses.replace(PGD, params=(("eps", math.nan),))
+        spec = dataclasses.replace(PGD, threat=ThreatModel("Linf", math.nan))
         with pytest.raises(ValueError, match="not JSON compliant"):
             store.begin(dataclasses.replace(CELL, attack=spec), CONTEXT, run_id, again=False)
         assert store.cells() == []

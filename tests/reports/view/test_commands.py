@@ -45,4 +45,4 @@ def test_the_commands_of_curves_ask_for_their_levels_and_settings(tmp_path):
     again = [a.spec for words in parts for a in choose_attacks(words[5], words[7] if words[6] == "--eps" else None)]
     assert len(parts) == 2
     assert [spec.levels for spec in made if spec.levels] == [spec.levels for spec in again if spec.levels]
-    assert {(spec.name, spec.params) for spec in specs} == {(spec.name, spec.params) for spec in again}
+    assert {(spec.name, spec.key_params()) for spec in specs} == {(spec.name, spec.key_params()) for spec in again}

@@ -37,12 +37,12 @@ def below(frames: Frames):
 
 def carried(eps: float, source: str) -> AttackSpec:
     own = pgd(eps)
-    return dataclasses.replace(own, params=(*own.params, ("source", source)), label=f"pgd from {source}")
+    return dataclasses.replace(own, source=source, label=f"pgd from {source}")
 
 
 def aimed(target: str) -> AttackSpec:
     own = pgd()
-    return dataclasses.replace(own, params=(*own.params, ("target", target)), label=f"pgd(target={target})")
+    return dataclasses.replace(own, target=target, label=f"pgd(target={target})")
 
 
 def test_a_curve_begins_at_the_clean_accuracy_and_has_every_budget(tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from fer_bench.core.threat import NORMS, Norm, ThreatModel, parse_number
+from fer_bench.core.threat import BUDGETS, NORMS, Norm, ThreatModel, parse_number
 from fer_bench.errors import UsageError
 
 VERSION = "v1"
@@ -28,8 +28,6 @@ DEFAULT_EPS: tuple[ThreatModel, ...] = (
 #: the middle level. Minimum-norm attacks of these norms are read there where nothing else is spent.
 BESIDE: dict[Norm, tuple[float, ...]] = {"L1": (5.0,), "L0": (10.0,), "flow": (1.0,), "severity": (3.0,)}
 
-#: Largest budget of each norm that a run can be asked for.
-_LARGEST: dict[Norm, float] = {"Linf": 1.0, "L2": 1000.0, "L1": 1e6, "L0": 1e6, "flow": 1000.0, "severity": 5.0}
 _EXPECTED = "give numbers such as 2/255,8/255, L2:0.5, or a curve such as 0.25/255:16/255:log8"
 _LEVELS = re.compile(r"(?P<scale>log|lin)(?P<count>\d{1,3})")
 
@@ -107,7 +105,7 @@ def _levels(part: str, norm: Norm, low_text: str, high_text: str, scale: str) ->
 
 
 def _eps(part: str, number: str, norm: Norm) -> float:
-    high = _LARGEST[norm]
+    high, _ = BUDGETS[norm]
     try:
         eps = parse_number(number)
     except (ValueError, ZeroDivisionError):

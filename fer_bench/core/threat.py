@@ -8,8 +8,8 @@ from typing import Literal
 
 from fer_bench.errors import UsageError
 
-#: The largest budget of each norm, and how a budget of it is written.
-_BUDGETS: dict[Norm, tuple[float, str]] = {
+#: Of each norm the largest budget that can be asked for, and what a budget of it is in words.
+BUDGETS: dict[Norm, tuple[float, str]] = {
     "Linf": (1.0, "a number above 0 and at most 1 in [0, 1] pixel units, such as 8/255"),
     "L2": (1000.0, "a number above 0 and at most 1000 in [0, 1] pixel units, such as 0.5"),
     "L1": (1e6, "a number above 0 and at most 1000000 in [0, 1] pixel units, such as 10"),
@@ -21,7 +21,7 @@ _BUDGETS: dict[Norm, tuple[float, str]] = {
 
 def budget(attack: str, norm: Norm, given: str | float | None) -> float:
     """The budget that was `given`, checked against the range of its norm. Raises UsageError."""
-    high, expected = _BUDGETS[norm]
+    high, expected = BUDGETS[norm]
     if given is None:
         raise UsageError(f"{attack} needs a budget: give eps, {expected}.")
     try:

@@ -57,6 +57,14 @@ def apgd(observer: Observer, norm: str, eps: float, steps: int, loss: str, rho: 
     """One run of APGD on a fixed set of rows, past torchattacks' own bookkeeping of restarts and clean errors.
 
     Every iterate is queried, so nothing is returned to be scored.
+
+    `observer`: what is attacked.
+    `norm`: 'Linf' or 'L2'.
+    `eps`: the budget.
+    `steps`: gradient steps.
+    `loss`: 'ce' or 'dlr'.
+    `rho`: the share of rising steps below which the step is halved, 0 to 1.
+    `eot`: gradients averaged per step.
     """
 
     def call(images: torch.Tensor, labels: torch.Tensor) -> None:
@@ -69,7 +77,15 @@ def apgd(observer: Observer, norm: str, eps: float, steps: int, loss: str, rho: 
 
 
 def apgd_targeted(observer: Observer, eps: float, steps: int, target: int, rho: float, eot: int) -> Call:
-    """One run of Linf APGD on the targeted DLR loss; `target` 2 is the likeliest wrong class, 3 the next, ..."""
+    """One run of Linf APGD on the targeted DLR loss.
+
+    `observer`: what is attacked.
+    `eps`: the budget.
+    `steps`: gradient steps.
+    `target`: the rank of the class by the clean logits: 2 is the likeliest wrong one.
+    `rho`: the share of rising steps below which the step is halved, 0 to 1.
+    `eot`: gradients averaged per step.
+    """
 
     def call(images: torch.Tensor, labels: torch.Tensor) -> None:
         attack = build(
@@ -92,17 +108,23 @@ def apgd_targeted(observer: Observer, eps: float, steps: int, target: int, rho: 
 def fab_targeted(
     observer: Observer,
     norm: str,
-    eps: float,
     steps: int,
     target: int,
-    random_start: bool,
+    start: float | None,
     alpha_max: float,
     eta: float,
     beta: float,
 ) -> Call:
-    """One run of FAB towards the `target`-th likeliest class (2 is the likeliest wrong one).
+    """One run of FAB towards one class. Every improvement is queried, nothing is returned.
 
-    `eps` bounds the random start of later restarts only. Every improvement is queried, nothing is returned.
+    `observer`: what is attacked.
+    `norm`: 'Linf' or 'L2'.
+    `steps`: gradient steps.
+    `target`: the rank of the class by the clean logits: 2 is the likeliest wrong one.
+    `start`: the radius of a random start, in pixel units; None: the clean image.
+    `alpha_max`: the largest pull back to the clean image, 0 to 1.
+    `eta`: the overshoot across the boundary, from 1.
+    `beta`: the step back towards the clean image, 0 to 1.
     """
 
     def call(images: torch.Tensor, labels: torch.Tensor) -> None:
@@ -110,7 +132,7 @@ def fab_targeted(
             "FAB",
             observer,
             norm=norm,
-            eps=eps,
+            eps=start,  # read for a random start alone
             steps=steps,
             n_restarts=1,
             alpha_max=alpha_max,
@@ -121,13 +143,20 @@ def fab_targeted(
         )
         attack.target_class = target
         with torch.no_grad():
-            attack.attack_single_run_targeted(images, labels, use_rand_start=random_start)
+            attack.attack_single_run_targeted(images, labels, use_rand_start=start is not None)
 
     return call
 
 
 def square(observer: Observer, norm: str, eps: float, queries: int, p_init: float) -> Call:
-    """One run of Square on the margin loss; rows whose margin reaches zero leave its queries."""
+    """One run of Square on the margin loss; rows whose margin reaches zero leave its queries.
+
+    `observer`: what is attacked.
+    `norm`: 'Linf' or 'L2'.
+    `eps`: the budget.
+    `queries`: at most so many.
+    `p_init`: the share of pixels that the first windows cover, up to 1.
+    """
 
     def call(images: torch.Tensor, labels: torch.Tensor) -> None:
         attack = build(

@@ -43,7 +43,7 @@ def _apgd(spec: AttackSpec, observer: Observer, loss: str) -> None:
         call = adapter.apgd(
             observer,
             norm=spec.norm,
-            eps=spec.number("eps"),
+            eps=spec.threat.eps,
             steps=spec.integer("steps"),
             loss=loss,
             rho=spec.number("rho"),
@@ -67,7 +67,7 @@ def _apgd_t(spec: AttackSpec, observer: Observer) -> None:
         for target in _targets(spec, observer):
             call = adapter.apgd_targeted(
                 observer,
-                eps=spec.number("eps"),
+                eps=spec.threat.eps,
                 steps=spec.integer("steps"),
                 target=target,
                 rho=spec.number("rho"),
@@ -77,17 +77,17 @@ def _apgd_t(spec: AttackSpec, observer: Observer) -> None:
 
 
 def _fab_t(spec: AttackSpec, observer: Observer) -> None:
-    budget = spec.threat.eps
-    start = {"Linf": 0.3, "L2": 1.0}[spec.norm]  # the reference's radius where no budget is given
+    radius = spec.threat.eps
+    if not math.isfinite(radius):
+        radius = {"Linf": 0.3, "L2": 1.0}[spec.norm]  # the reference's, where no budget is given
     for restart in range(spec.integer("restarts")):
         for target in _targets(spec, observer):
             call = adapter.fab_targeted(
                 observer,
                 norm=spec.norm,
-                eps=budget if math.isfinite(budget) else start,
                 steps=spec.integer("steps"),
                 target=target,
-                random_start=restart > 0,
+                start=radius if restart else None,
                 alpha_max=spec.number("alpha_max"),
                 eta=spec.number("eta"),
                 beta=spec.number("beta"),
@@ -100,7 +100,7 @@ def _square(spec: AttackSpec, observer: Observer) -> None:
         call = adapter.square(
             observer,
             norm=spec.norm,
-            eps=spec.number("eps"),
+            eps=spec.threat.eps,
             queries=spec.integer("queries"),
             p_init=spec.number("p_init"),
         )

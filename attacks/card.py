@@ -25,37 +25,53 @@ _OF_EPS = re.compile(r"eps(?:\*(?P<times>[0-9.]+))?(?:/(?P<over>[0-9.]+))?")
 class AttackCard:
     """An attack: its settings, what it costs, what may be done around it, and the program that runs it.
 
-    `norms`: the norms it serves, the first by default. `targeted`: it can aim at a class. `fit`: its set-level stage.
-    `regressors`: whether it serves valence-arousal regression, only with a tolerance, with or without, or nothing else;
-    `loss`: what it then raises where nothing else is asked for.
-    `rows`, `freeze`, `record`, `draws`: the design's table (see docs/design/observer.md). `forwards` and `backwards`:
-    per sample that does not fall, in terms of its parameters, K classes. `masked_by_scale`: it climbs the
-    cross-entropy, whose gradient a model with large logits rounds to zero; no attack of this kind may judge alone.
-    `largest_side`: images with a longer side are refused (0: any). `status`: "ok", "corrected" with what was wrong and
-    what was done in `notes`, or "refused" with the reason there.
+    `rows`, `freeze`, `record`, `draws` are the design's table (see docs/design/observer.md).
     """
 
+    #: As `--attacks` has it.
     name: str
+    #: One line for people.
     title: str
+    #: Paper and implementation.
     source: str
+    #: The norms it serves, the first by default.
     norms: tuple[Norm, ...]
+    #: Its settings, in the order in which keys list them.
     parameters: tuple[Parameter, ...]
+    #: Rows asked per sample that does not fall, in terms of its parameters; K is the number of classes.
     forwards: str
+    #: Gradients taken per sample that does not fall, likewise.
     backwards: str
+    #: What attacks an Observer.
     program: Program = field(repr=False, compare=False)
+    #: Its set-level stage.
     fit: Fit | None = field(default=None, repr=False, compare=False)
+    #: It can aim at a class.
     targeted: bool = False
+    #: Whether it serves valence-arousal regression: not, with a tolerance, with or without one, or nothing else.
     regressors: Literal["no", "tolerance", "both", "only"] = "no"
+    #: What it raises on a regressor where nothing else is asked for.
     loss: str = "squared"
+    #: It uses gradients.
     gradient: bool = True
+    #: How the rows of its queries relate to the samples.
     rows: Rows = "aligned"
+    #: Samples that have fallen may be answered from cache.
     freeze: bool = True
+    #: Which image is kept.
     record: Record = "first"
+    #: How it draws random numbers.
     draws: str = "none"
+    #: It climbs the cross-entropy, whose gradient a model with large logits rounds to zero; no attack of this kind may
+    #: judge alone.
     masked_by_scale: bool = False
+    #: Images with a longer side are refused; 0: any.
     largest_side: int = 0
+    #: "corrected" with what was wrong and what was done in `notes`, "refused" with the reason there.
     status: Literal["ok", "corrected", "refused"] = "ok"
+    #: What a user must know of it.
     notes: tuple[str, ...] = ()
+    #: Raised by hand whenever its code could change a verdict.
     version: int = 1
 
     @property

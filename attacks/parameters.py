@@ -39,7 +39,12 @@ def linf(
     program: Callable[[AttackSpec, Observer], None],
     **fields: Any,
 ) -> AttackCard:
-    """The card of an Linf gradient attack on the cross-entropy; `cost` is forwards and backwards, `fields` the rest."""
+    """The card of an Linf gradient attack on the cross-entropy.
+
+    `name`, `title`, `source`, `parameters`, `program`: the card's fields.
+    `cost`: its forwards and backwards.
+    `fields`: any others.
+    """
     chosen: dict[str, Any] = {"norms": ("Linf",), "targeted": True, "masked_by_scale": True, **fields}
     return AttackCard(
         name=name,

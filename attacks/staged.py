@@ -30,12 +30,19 @@ class SuiteCard:
     The order changes what a suite costs, not its number. Settings of a stage can be overridden: 'square.queries=1000'.
     """
 
+    #: As `--attacks` has it.
     name: str
+    #: One line for people.
     title: str
+    #: Who made it, and where it is described.
     source: str
+    #: The name and the settings of each attack, in the order in which they run.
     stages: tuple[tuple[str, Settings], ...]
+    #: What a user must know of it.
     notes: tuple[str, ...] = ()
+    #: The norms that it serves, the first by default.
     norms: tuple[Norm, ...] = ("Linf",)
+    #: Other names of it.
     aliases: tuple[str, ...] = ()
 
     def attack(self, known: Registry[AttackCard], overrides: Mapping[str, str], eps: float | None = None) -> Attack:

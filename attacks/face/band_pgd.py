@@ -23,8 +23,12 @@ _ROUNDS = 10
 def band(height: int, width: int, radius: float, high: bool, like: torch.Tensor) -> torch.Tensor:
     """1 on the frequencies of the band, else 0: `(height, width // 2 + 1)` as torch.fft.rfft2 orders them.
 
-    A frequency's radius is in units of the Nyquist frequency (one cycle in two pixels), along each axis; the low band
-    is the disc up to `radius`, with the mean, the high band what is beyond it.
+    `height`: of the images, in pixels.
+    `width`: likewise.
+    `radius`: of the disc that is the low band, with the mean; 1 is the Nyquist frequency along an axis (one cycle in
+        two pixels).
+    `high`: the band is what is beyond the disc.
+    `like`: a tensor of the device and the type that the answer has.
     """
     down = torch.fft.fftfreq(height, 0.5, device=like.device)
     right = torch.fft.rfftfreq(width, 0.5, device=like.device)
@@ -64,7 +68,13 @@ def band_pgd(
 ) -> torch.Tensor:
     """Images after `count` steps from a random start, whose perturbation is in the band before it is clipped to [0, 1].
 
-    A step is the filtered gradient, scaled so that its root mean square is `step`.
+    `observer`: what is attacked.
+    `images`: `(batch, channels, height, width)` in [0, 1].
+    `labels`: `(batch,)`, the classes to leave or to reach.
+    `eps`: the Linf budget.
+    `step`: the root mean square of a step, which is the filtered gradient, scaled.
+    `count`: steps.
+    `kept`: the band, as `band` makes it.
     """
     delta = into_ball(filtered(eps * (2 * torch.rand_like(images) - 1), kept), kept, eps)
     for _ in range(count):

@@ -78,7 +78,17 @@ def masked_pgd(
     count: int,
     random_start: bool,
 ) -> torch.Tensor:
-    """Images after `count` sign steps of size `step` x mask, no pixel moved further than `eps` x mask."""
+    """Images after sign steps, each of size `step` x mask, no pixel moved further than `eps` x mask.
+
+    `observer`: what is attacked.
+    `images`: `(batch, channels, height, width)` in [0, 1].
+    `labels`: `(batch,)`, the classes to leave or to reach.
+    `mask`: `(batch, 1, height, width)` in [0, 1].
+    `eps`: the Linf budget where the mask is 1.
+    `step`: the size of a step there.
+    `count`: steps.
+    `random_start`: begin at a random place of the budget instead of the clean image.
+    """
     room = eps * mask
     adversarial = images
     if random_start:

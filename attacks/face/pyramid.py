@@ -36,7 +36,15 @@ def pyramid(
     count: int,
     mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Images within `eps` (times `mask` `(batch, 1, height, width)` in [0, 1]) after `count` steps from the clean ones.
+    """Images within the budget after `count` steps from the clean ones.
+
+    `observer`: what is attacked.
+    `images`: `(batch, channels, height, width)` in [0, 1].
+    `labels`: `(batch,)`, the classes to leave or to reach.
+    `eps`: the Linf budget.
+    `step`: the size of a step of each field.
+    `count`: steps.
+    `mask`: the budget in parts of `eps`, `(batch, 1, height, width)` in [0, 1]; None: `eps` everywhere.
 
     A field's gradient is the sum of the pixels' gradients over each of its cells. A field moves the pixels by at most
     eps; the finest by as many times eps as there are fields, so that it can undo the others and every point of the ball

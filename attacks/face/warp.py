@@ -71,10 +71,15 @@ def landmark_warp(
     step: float,
     count: int,
 ) -> torch.Tensor:
-    """Images after `count` steps on the landmarks' displacements from a random start; `following`: of `weights`.
+    """Images after `count` steps on the landmarks' displacements from a random start.
 
-    A pixel's displacement is a mean of the landmarks', none of which is longer than `eps`, and therefore is not either.
-    Each landmark's step is `step` pixels along its own gradient.
+    `observer`: what is attacked.
+    `images`: `(batch, channels, height, width)` in [0, 1].
+    `labels`: `(batch,)`, the classes to leave or to reach.
+    `following`: how much each pixel follows each landmark, as `weights` makes it.
+    `eps`: the longest displacement of a landmark, in pixels; a pixel's is a mean of them and therefore no longer.
+    `step`: the pixels that a step moves each landmark along its own gradient.
+    `count`: steps.
     """
     height, width = images.shape[2:]
     start = 2 * torch.rand(len(images), 1, 68, 2, device=images.device, dtype=images.dtype) - 1

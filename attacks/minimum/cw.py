@@ -30,12 +30,18 @@ def carlini_wagner_l2(
 ) -> torch.Tensor:
     """Minimises |x - x0|^2 + c max(margin(x) + kappa, 0) over w, x = (tanh(w) + 1) / 2, with Adam.
 
-    Carlini and Wagner, S&P 2017, arXiv:1608.04644, section VI-A, with the `c` `(batch,)` of each sample fixed; the
-    margin is the Observer's, negative where the attack has succeeded, so that it serves targeted goals too. `images`
-    `(batch, channels, height, width)` in [0, 1]. Returns which samples an iterate fooled, `(batch,)`. A sample stops,
-    for itself alone, when its best cost has not fallen for `patience(steps)` steps
-    (the authors' code stops at the first rise between checks; while Adam still swings, that is too early). Every
-    iterate is a query, so the Observer keeps the smallest that fools.
+    Carlini and Wagner, S&P 2017, arXiv:1608.04644, section VI-A; the margin is the Observer's, negative where the
+    attack has succeeded, so that it serves targeted goals too. Returns which samples an iterate fooled, `(batch,)`. A
+    sample stops, for itself alone, when its best cost has not fallen for `patience(steps)` steps (the authors' code
+    stops at the first rise between checks; while Adam still swings, that is too early). Every iterate is a query, so
+    the Observer keeps the smallest that fools.
+
+    `observer`: what is attacked.
+    `images`: `(batch, channels, height, width)` in [0, 1].
+    `c`: the weight of each sample's margin, `(batch,)`; it stays.
+    `kappa`: the margin asked for beyond the boundary.
+    `steps`: of Adam.
+    `lr`: its learning rate.
     """
     w = torch.atanh(images.clamp(SQUEEZE, 1 - SQUEEZE) * 2 - 1)
     moment, second_moment = torch.zeros_like(w), torch.zeros_like(w)

@@ -70,8 +70,15 @@ def deepfool(
     """Steps to the boundary of the linearised model until each sample has crossed it; returns the last images.
 
     Moosavi-Dezfooli et al., CVPR 2016, arXiv:1511.04599, algorithm 2: the perturbation is the sum of the steps, times
-    1 + `overshoot`. `images` `(len(rows), channels, height, width)` in [0, 1] stand for the rows `rows` of the
-    observer's running call. A sample that has crossed is not asked about again.
+    1 + `overshoot`. A sample that has crossed is not asked about again.
+
+    `observer`: what is attacked.
+    `images`: `(len(rows), channels, height, width)` in [0, 1].
+    `labels`: `(len(rows),)`, the classes to leave or to reach.
+    `rows`: the rows of the observer's running call that the images stand for.
+    `norm`: "L2" or "Linf".
+    `steps`: at most so many.
+    `overshoot`: across the boundary, as a part of the perturbation.
     """
     total = torch.zeros_like(images)
     reached = images.clone()
@@ -117,8 +124,15 @@ def sparsefool(
 ) -> None:
     """Fewest pixels that cross the boundary which DeepFool finds, linearised there, until each sample has crossed.
 
-    Modas et al., CVPR 2019, arXiv:1811.02248, algorithm 2. `lam` (at least 1) moves the boundary point outward, which
-    costs pixels and converges faster. Every point is a query, so the Observer keeps the sparsest that fools.
+    Modas et al., CVPR 2019, arXiv:1811.02248, algorithm 2. Every point is a query, so the Observer keeps the sparsest
+    that fools.
+
+    `observer`: what is attacked.
+    `images`: `(batch, channels, height, width)` in [0, 1].
+    `labels`: `(batch,)`, the classes to leave or to reach.
+    `steps`: at most so many.
+    `lam`: from 1; moves the boundary point outward, which costs pixels and converges faster.
+    `overshoot`: across the boundary, as a part of the perturbation.
     """
     reached = images.clone()
     rows = torch.arange(len(images), device=images.device)

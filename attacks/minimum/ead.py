@@ -27,9 +27,16 @@ def elastic_net(
 ) -> torch.Tensor:
     """Minimises weight max(margin(x) + kappa, 0) + |x - x0|^2 + beta |x - x0|_1 by accelerated shrinkage (FISTA).
 
-    Chen et al., AAAI 2018, arXiv:1709.04114, equations (3) to (5) and algorithm 1, with the `weight` `(batch,)` of each
-    sample fixed; the learning rate falls with the square root of the share of steps left. `images` `(batch, channels,
-    height, width)` in [0, 1]. Returns which samples an iterate fooled, `(batch,)`. Every iterate is a query.
+    Chen et al., AAAI 2018, arXiv:1709.04114, equations (3) to (5) and algorithm 1. Returns which samples an iterate
+    fooled, `(batch,)`. Every iterate is a query.
+
+    `observer`: what is attacked.
+    `images`: `(batch, channels, height, width)` in [0, 1].
+    `weight`: of each sample's margin, `(batch,)`; it stays.
+    `beta`: the weight of the L1 norm beside the squared L2 norm.
+    `kappa`: the margin asked for beyond the boundary.
+    `steps`: of FISTA.
+    `lr`: the first learning rate; it falls with the square root of the share of steps left.
     """
     ahead, last = images.clone(), images
     fooled = torch.zeros_like(weight, dtype=torch.bool)

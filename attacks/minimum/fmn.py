@@ -46,9 +46,15 @@ def fast_minimum_norm(
 
     Pintor et al., NeurIPS 2021, arXiv:2102.12827, algorithm 1: the radius shrinks by 1 - gamma where the point fools
     and grows by 1 + gamma where it does not; before the first success it is the linear estimate of the distance,
-    lengthened by 1 + gamma too, because on the boundary itself the estimate stands still. `alpha` (step, L2, down to a
-    hundredth of it) and `gamma` (down to 0.001) are annealed along a cosine. `images` `(batch, channels, height,
-    width)` in [0, 1]; returns the last point, which has not been asked about.
+    lengthened by 1 + gamma too, because on the boundary itself the estimate stands still. Returns the last point, which
+    has not been asked about.
+
+    `observer`: what is attacked.
+    `images`: `(batch, channels, height, width)` in [0, 1].
+    `norm`: "L2", "Linf", "L1" or "L0".
+    `steps`: so many.
+    `alpha`: the L2 length of the first step; down to a hundredth of it along a cosine.
+    `gamma`: by what part the radius changes at first; down to 0.001 along a cosine.
     """
     delta = torch.zeros_like(images)
     widest = norms(torch.maximum(images, 1 - images), norm)
@@ -91,8 +97,14 @@ def decoupled_direction_norm(
     """Follows the gradient of the cross-entropy on a sphere whose radius closes in on the boundary.
 
     Rony et al., CVPR 2019, arXiv:1811.09600, algorithm 1, without its rounding to 8 bits (the verdict has that). Steps
-    of L2 length 1 down to 0.01 along a cosine; `start` is the first radius. `images` `(batch, channels, height, width)`
-    in [0, 1]; returns the last point, which has not been asked about.
+    of L2 length 1 down to 0.01 along a cosine. Returns the last point, which has not been asked about.
+
+    `observer`: what is attacked.
+    `images`: `(batch, channels, height, width)` in [0, 1].
+    `labels`: `(batch,)`, the classes to leave or to reach.
+    `steps`: so many.
+    `gamma`: by what part the radius changes.
+    `start`: the first radius.
     """
     delta = torch.zeros_like(images)
     widest = norms(torch.maximum(images, 1 - images), "L2")

@@ -45,7 +45,13 @@ def saliency_map(
     theta: float,
     gamma: float,
 ) -> None:
-    """Moves the most salient pair of features by `theta` until the target class wins or `gamma` of them have moved.
+    """Moves the most salient pair of features until the target class wins or enough of them have moved.
+
+    `observer`: what is attacked.
+    `images`: `(batch, channels, height, width)` in [0, 1].
+    `labels`: `(batch,)`, the classes to leave or to reach.
+    `theta`: how far a feature moves.
+    `gamma`: the share of features that may move.
 
     Papernot et al., EuroS&P 2016, arXiv:1511.07528, algorithm 3, with logits. Without a target the likeliest wrong
     class of the clean image is it. A feature is one channel of one pixel; it moves once. Every image is a query.

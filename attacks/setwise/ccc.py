@@ -38,7 +38,7 @@ def lower_ccc(spec: AttackSpec, view: SetView) -> torch.Tensor:
     if view.shard.values is None:
         raise AttackError(f"{spec.name} attacks valence-arousal regressors; this data has no values.")
     values = view.shard.values
-    eps, step = spec.threat.eps, spec.number("alpha")
+    eps = spec.threat.eps
     images = view.shard.images.clone()
     for rows in view.batches():
         with view.draws("start", rows):
@@ -53,7 +53,7 @@ def lower_ccc(spec: AttackSpec, view: SetView) -> torch.Tensor:
         if number == spec.integer("rounds"):
             break
         for rows in view.batches():
-            images[rows] = _round(spec, view, images[rows], rows, inverse, pull, eps, step)
+            images[rows] = _round(spec, view, images[rows], rows, inverse, pull)
     return best
 
 
@@ -70,10 +70,17 @@ def _round(
     rows: torch.Tensor,
     inverse: torch.Tensor,
     pull: torch.Tensor,
-    eps: float,
-    step: float,
 ) -> torch.Tensor:
-    """The steps of one round on the samples `rows`, whose images are `start`; on the CPU."""
+    """The steps of one round on some samples; on the CPU.
+
+    `spec`: budget, step and number of steps.
+    `view`: the set.
+    `start`: the samples' images, `(len(rows), channels, height, width)`.
+    `rows`: which samples, `(len(rows),)`.
+    `inverse`: as `ccc_slopes` gives it for all of the set.
+    `pull`: likewise.
+    """
+    eps, step = spec.threat.eps, spec.number("alpha")
     clean, images = view.images(rows), start.to(view.device)
     assert view.shard.values is not None
     mean = view.shard.values.mean(0).to(view.device)

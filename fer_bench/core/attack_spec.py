@@ -19,17 +19,21 @@ _FIELDS = ("eps", "levels", "stages", "target", "region", "digest", "loss", "tol
 
 @dataclass(frozen=True)
 class Parameter:
-    """One setting of an attack: its default, its range (both ends allowed unless `open_low`) and what it means.
+    """One setting of an attack: its default, its range and what it means. It refuses `steps=0` and `alpha=-1`."""
 
-    `low` and `high` bound numbers; `choices` bound words. `steps=0` and `alpha=-1` are refused by these.
-    """
-
+    #: None of those by which `AttackSpec.key_params` calls its fields.
     name: str
+    #: Its type is the setting's; a word may stand for a number: "eps/4".
     default: ParamValue
+    #: One line for people.
     meaning: str
+    #: The least number; None: any.
     low: float | None = None
+    #: The largest number; None: any.
     high: float | None = None
+    #: A number must be above `low`.
     open_low: bool = False
+    #: The words that there are; empty for a number.
     choices: tuple[str, ...] = ()
 
 

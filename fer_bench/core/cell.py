@@ -12,12 +12,19 @@ from fer_bench.core.digest import digest
 class Cell:
     """One number of the matrix: exactly what can change it, and nothing else."""
 
+    #: The model's name.
     model: str
+    #: sha256 over its weights, revision and setup.
     model_digest: str
+    #: What is done to it.
     attack: AttackSpec
+    #: The data set's name; it is not part of the key.
     data: str
+    #: sha256 over its samples, labels and classes.
     data_digest: str
+    #: Samples.
     n: int
+    #: The user's seed.
     seed: int
 
     @property

@@ -14,20 +14,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvalSet:
-    """Images to evaluate on, in the order of the sha256 of their decoded pixels.
+    """Images to evaluate on, in the order of the sha256 of their decoded pixels."""
 
-    `images`: float32 `(n, channels, height, width)` in [0, 1], channels 1 or 3. `labels`: int64 `(n,)`, indices into
-    `classes` (-1: none). `values`, for regressors: float32 `(n, 2)`, valence and arousal in [-1, 1]. `ids`: sha256 of
-    shape and 8-bit pixels, '#2' after the second of two equal images. `source`: the `--data` text that opens it again.
-    """
-
+    #: As `--data` has it.
     name: str
+    #: The `--data` text that opens it again.
     source: str
+    #: float32 `(n, channels, height, width)` in [0, 1], channels 1 or 3.
     images: torch.Tensor = field(repr=False)
+    #: int64 `(n,)`, indices into `classes`; -1: none.
     labels: torch.Tensor = field(repr=False)
+    #: The words of `fer_bench.core.labels`.
     classes: tuple[str, ...]
+    #: sha256 of shape and 8-bit pixels, '#2' after the second of two equal images.
     ids: tuple[str, ...] = field(repr=False)
+    #: What was left out, and why.
     notes: tuple[str, ...] = ()
+    #: For regressors: float32 `(n, 2)`, valence and arousal in [-1, 1].
     values: torch.Tensor | None = field(default=None, repr=False)
 
     def __len__(self) -> int:

@@ -21,17 +21,23 @@ UNSEEN = "Weights not seen here:"
 class PackageFile:
     """One file inside a package of a public registry, pinned by its content.
 
-    `member` is the path inside the archive (wheel, sdist or npm tarball), with '/' separators; an sdist's or npm
-    tarball's top folder ('package/', 'name-1.0/') is not part of it. `url` is a public address of the same bytes,
-    used where the registry's own client is not on the machine.
+    The archive is a wheel, an sdist or an npm tarball.
     """
 
+    #: Where the package is.
     registry: Literal["pypi", "npm"]
+    #: As the registry calls it.
     package: str
+    #: Exactly this one.
     version: str
+    #: The path inside the archive, with '/' separators; an sdist's or npm tarball's top folder ('package/',
+    #: 'name-1.0/') is not part of it.
     member: str
+    #: Of the file, in hex.
     sha256: str
+    #: In bytes.
     size: int
+    #: A public address of the same bytes, used where the registry's own client is not on the machine.
     url: str | None = None
 
     @property
@@ -87,15 +93,17 @@ class UserFile:
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file on this machine, known by its content; `code` is True for a program, which does not pin any weights.
+    """A file on this machine, known by its content."""
 
-    `bundled` is True for weights that are part of this package.
-    """
-
+    #: Where it lies now; it is no part of the identity.
     path: Path
+    #: In hex.
     sha256: str
+    #: In bytes.
     size: int
+    #: It is a program, which does not pin any weights.
     code: bool = False
+    #: Weights that are part of this package.
     bundled: bool = False
 
     @property
@@ -119,12 +127,17 @@ CardFile = PackageFile | WebFile | UserFile | LocalFile
 
 @dataclass(frozen=True)
 class PublishedAccuracy:
-    """A clean accuracy (fraction) that somebody stated or measured, on `n` images; None where nobody says how many."""
+    """A clean accuracy that somebody stated or measured."""
 
+    #: A fraction.
     value: float
+    #: The data set.
     data: str
+    #: Its part.
     split: str
+    #: Images; None where nobody says how many.
     n: int | None
+    #: Who says so, and where.
     source: str
 
 
@@ -153,36 +166,51 @@ VALENCE_AROUSAL = ("valence", "arousal")
 class ModelCard:
     """What is known of a model and how to build it.
 
-    `build` takes the local paths of `files`, in that order, and returns an `nn.Module` in eval mode that maps
-    images `(batch, channels, height, width)` in [0, 1], one (gray) or three (RGB) channels, any height and width,
-    to logits `(batch, len(classes))`. Resizing, colour and normalisation are inside it and differentiable.
-    `classes` are the model's outputs in order, in the words of `fer_bench.core.labels`. A model of task "va" has the
-    classes ("valence", "arousal") and answers `(batch, 2)` in [-1, 1]. `revision` is raised by hand
-    whenever a change of the code could change an output. Facts nobody knows are "unknown", never left out (0 for a
-    number). A note that begins with `UNSEEN` says that nobody here could run these weights. `own` is what the user
-    wrote after `--models` for a model of their own. `setup` is what else decides an output: the
-    architecture and input of a user's model, then the defences in front of a model, the one nearest to the image first.
+    Facts nobody knows are "unknown", never left out (0 for a number).
     """
 
+    #: As `--models` has it.
     name: str
+    #: One line for people.
     title: str
     task: Task
+    #: The outputs in order, in the words of `fer_bench.core.labels`; of task "va" ("valence", "arousal").
     classes: tuple[str, ...]
+    #: Size, colour and normalisation that the network itself sees, in one line.
     input: str
+    #: How many.
     parameters: int
+    #: Where the model is described.
     paper: str
+    #: Of the paper.
     year: int
+    #: Of the weights.
     licence: str
+    #: What `build` reads.
     files: tuple[CardFile, ...]
+    #: Takes the local paths of `files`, in that order, and returns an `nn.Module` in eval mode that maps images
+    #: `(batch, channels, height, width)` in [0, 1], one (gray) or three (RGB) channels, any height and width, to logits
+    #: `(batch, len(classes))`, or for task "va" to `(batch, 2)` in [-1, 1]. Resizing, colour and normalisation are
+    #: inside it and differentiable.
     build: Callable[[Sequence[Path]], torch.nn.Module] = field(repr=False, compare=False)
+    #: What others say of it, and what was measured here.
     accuracy: tuple[PublishedAccuracy, ...] = ()
+    #: The architecture.
     family: str = "unknown"
+    #: Data sets.
     trained_on: str = "unknown"
+    #: Raised by hand whenever a change of the code could change an output.
     revision: int = 1
+    #: Trained to be robust, or with a defence in front of it.
     defended: bool = False
+    #: Why it may have learned from the data that it is judged on; empty where nothing says so.
     contaminated: str = ""
+    #: What a user must know of it. One that begins with `UNSEEN` says that nobody here could run these weights.
     notes: tuple[str, ...] = ()
+    #: What the user wrote after `--models` for a model of their own.
     own: str = ""
+    #: What else decides an output: the architecture and input of a user's model, then the defences in front of a
+    #: model, the one nearest to the image first.
     setup: tuple[str, ...] = ()
 
     @property

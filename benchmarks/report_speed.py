@@ -16,6 +16,7 @@ from pathlib import Path
 from stored_results import CONTEXT, NEVER, WRONG, Made, cw, make, pgd
 
 from fer_bench.api import results
+from reports.tables.results import Results
 from reports.write import html
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -46,7 +47,7 @@ def main() -> None:
         start, spent = time.perf_counter(), time.process_time()
         frames = results.load(folder)
         read, spent_reading = time.perf_counter(), time.process_time()
-        page = html.render(frames)
+        page = html.render(Results(frames))
         done, spent_all = time.perf_counter(), time.process_time()
     print(f"{len(frames.verdicts):,} verdicts of {models} models under {len(attacks)} attacks")
     print(f"read {read - start:.1f} s, rendered {done - read:.1f} s, page {len(page.encode()) / 1e6:.2f} MB")

@@ -16,10 +16,11 @@ import pandas as pd
 import fer_bench
 from attacks.registry import GROUPS
 from fer_bench.stats.rates import Rate, wilson
-from reports.tables.boards import Entry, boards
+from reports.tables.boards import Entry
 from reports.tables.frames import Frames, merged
 from reports.tables.pairs import CLEAN, pairs
 from reports.tables.rates import Accuracy, worst_case
+from reports.tables.results import Results
 from reports.write.markdown import table
 
 IMAGES = 1000
@@ -54,15 +55,16 @@ _DIFFERENCE = ("difference", "it alone", "the other alone", "p")
 def main() -> None:
     """Prints the tables."""
     first, *others = [fer_bench.load(name) for name in sys.argv[1:]]
-    print(_rates(first), *_duels(first), sep="\n\n")
+    results = Results(first)
+    print(_rates(results), *_duels(results), sep="\n\n")
     if others:
         print("", _seeds(merged([first, others[0]])), sep="\n")
     if others[1:]:
         print("", _unseen(first, merged(others[1:])), sep="\n")
 
 
-def _rates(frames: Frames) -> str:
-    [board] = [board for board in boards(frames) if board.n == IMAGES]
+def _rates(results: Results) -> str:
+    [board] = [board for board in results.boards if board.n == IMAGES]
     rows = []
     for entry in board.entries:
         scores = [entry.scores.get(reading) for reading in COLUMNS.values()]
@@ -70,15 +72,17 @@ def _rates(frames: Frames) -> str:
             _percent(entry.clean.rate),
             *("-" if score is None else _percent(score.robust.rate) for score in scores),
         ]
-        rows.append([entry.first.cell.model, *cells, _worst(frames, entry), _corruptions(frames, entry)])
+        rows.append(
+            [entry.first.cell.model, *cells, _worst(results.frames, entry), _corruptions(results.frames, entry)]
+        )
     header = ("model", "clean", *COLUMNS, " + ".join(WORST), "corruptions")
     measured = [place for place in range(len(header)) if any(row[place] != "-" for row in rows)]
     return table([header[place] for place in measured], [[row[place] for place in measured] for row in rows])
 
 
-def _duels(frames: Frames) -> Iterable[str]:
+def _duels(results: Results) -> Iterable[str]:
     """One table for each of DUELS."""
-    found = pairs(frames)
+    found = pairs(results)
     found = found[found["n"] == IMAGES]
     for model, rivals in DUELS.items():
         rows = []
@@ -119,7 +123,7 @@ def _corruptions(frames: Frames, entry: Entry) -> str:
 
 def _seeds(frames: Frames) -> str:
     """Mean, standard deviation and the three values of each seeded method."""
-    [board] = [board for board in boards(frames) if board.n == IMAGES]
+    [board] = [board for board in Results(frames).boards if board.n == IMAGES]
     found = {
         entry.first.cell.model: [entry.clean, *(_robust(entry, COLUMNS[title]) for title in SEEDED_COLUMNS)]
         for entry in board.entries
@@ -134,7 +138,7 @@ def _seeds(frames: Frames) -> str:
 def _unseen(chosen_by: Frames, everything: Frames) -> str:
     """The tuned pair on the images that no setting was chosen by."""
     seen = everything.verdicts["sample"].isin(chosen_by.verdicts["sample"])
-    found = pairs(replace(everything, verdicts=everything.verdicts[~seen]))
+    found = pairs(Results(replace(everything, verdicts=everything.verdicts[~seen])))
     rows = []
     for title in (CLEAN, *SEEDED_COLUMNS):
         for rates, difference in _between(found, COLUMNS.get(title, CLEAN), *TUNED):

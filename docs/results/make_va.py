@@ -7,6 +7,7 @@ import sys
 import fer_bench
 from fer_bench.core.model_card import VALENCE_AROUSAL
 from reports.tables.agreement import va_frame
+from reports.tables.results import Results
 from reports.write.markdown import table
 
 MEASURES = ("rmse", "ccc", "pcc", "sagr")
@@ -15,7 +16,7 @@ MEASURES = ("rmse", "ccc", "pcc", "sagr")
 def main() -> None:
     """Prints a row for each model without attack and under each attack, for valence and for arousal."""
     [name] = sys.argv[1:]
-    found = va_frame(fer_bench.load(name))
+    found = va_frame(Results(fer_bench.load(name)).regressions)
     rows = []
     for model, cells in found.groupby("model", sort=False):
         first = cells.iloc[0]

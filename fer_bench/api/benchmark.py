@@ -23,7 +23,9 @@ from fer_bench.fetch.cards import card_files
 from fer_bench.store.results import ResultStore
 from models_zoo.loading import identity, open_model
 from models_zoo.select import choose_models, left_out
-from reports.tables import leaderboard as tables
+from reports.tables.frames import Frames, collect
+from reports.tables.leaderboard import leaderboard
+from reports.tables.results import Results
 from reports.write import html
 
 if TYPE_CHECKING:
@@ -38,9 +40,14 @@ class RunResult:
     """What `run_cells` did, where it wrote, and everything that the results folder now holds."""
 
     summary: Summary
-    frames: tables.Frames
+    results: Results
     report: Path
     leaderboard: Path
+
+    @property
+    def frames(self) -> Frames:
+        """The stored cells and verdicts of the folder."""
+        return self.results.frames
 
 
 def _of_task(cards: list[ModelCard], data: EvalSet, named: bool) -> list[ModelCard]:
@@ -104,10 +111,10 @@ def run_cells(
         summary = run_matrix(entrants, chosen, evalset, store, plan, origin)
         if transfer:
             summary += run_transfer(entrants, chosen, evalset, store, plan, origin)
-        frames = tables.collect(store)
-    done = RunResult(summary, frames, folder / REPORT_NAME, folder / LEADERBOARD_NAME)
-    html.write_csv(frames, done.leaderboard)
-    html.write_html(frames, done.report)
+        results = Results(collect(store))
+    done = RunResult(summary, results, folder / REPORT_NAME, folder / LEADERBOARD_NAME)
+    html.write_csv(results, done.leaderboard)
+    html.write_html(results, done.report)
     return done
 
 
@@ -163,4 +170,4 @@ def run(
     )
     for failure in done.summary.failures:
         print(f"{failure.model}, {failure.attack}: {failure.error}", file=sys.stderr)
-    return tables.leaderboard(done.frames)
+    return leaderboard(done.results)

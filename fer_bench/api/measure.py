@@ -24,8 +24,9 @@ from fer_bench.stats import rates
 from fer_bench.store import find
 from fer_bench.store.results import ResultStore, StoredCell
 from models_zoo import select
-from reports.tables import agreement, leaderboard
-from reports.tables.frames import Frames
+from reports.tables import agreement
+from reports.tables.frames import Frames, collect
+from reports.tables.rates import robust
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def robust_accuracy(
     """
     done = _cell(_Asked(model, "expression", tuple(classes), name), attack, data, out, n, seed, device)
     verdicts = done.frames.by_cell[done.cell.id]
-    left = leaderboard.robust(verdicts, done.cell.cell.attack.threat)
+    left = robust(verdicts, done.cell.cell.attack.threat)
     return Measured(
         robust=rates.wilson(int(left.sum()), len(left)),
         clean=rates.wilson(int(verdicts["right"].sum()), len(left)),
@@ -157,7 +158,7 @@ def _cell(asked: _Asked, attack: str, data: str, out: Path, n: int | None, seed:
         done = run_matrix([entrant], [ready], evalset, store, plan, provenance.collect("pytest", where))
         for failure in done.failures:
             raise AttackError(f"{failure.model}, {failure.attack}: {failure.error}")
-        return _Done(leaderboard.collect(store), find.find_cell(store, key))
+        return _Done(collect(store), find.find_cell(store, key))
 
 
 def _card(model: nn.Module, asked: _Asked) -> ModelCard:

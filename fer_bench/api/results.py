@@ -9,9 +9,8 @@ from fer_bench import files
 from fer_bench.api import benchmark, replays
 from fer_bench.errors import UsageError
 from fer_bench.store.results import ResultStore
-from reports.tables import leaderboard as tables
-from reports.tables.boards import boards
-from reports.tables.frames import Frames, merged
+from reports.tables.frames import Frames, collect, merged
+from reports.tables.results import Results
 from reports.view.exhibits import choose
 from reports.view.gallery import Gallery, Hung
 from reports.view.gallery import gallery as drawn
@@ -27,7 +26,7 @@ def export(results: str | Path, output: str | Path, table: str = "leaderboard") 
     """
     path = Path(output)
     make = exports.writer(table, path.suffix)
-    files.write(make(load(results)), path)
+    files.write(make(Results(load(results))), path)
     return path
 
 
@@ -56,32 +55,31 @@ def report(
     if not folders:
         raise UsageError("no results folder was given; name one or more.")
     page = Path(output) if output is not None else folders[0] / benchmark.REPORT_NAME
-    frames = merged([load(folder) for folder in folders])
+    shown = Results(merged([load(folder) for folder in folders]))
     if gallery is None:
         write_page = html.write_markdown if page.suffix == ".md" else html.write_html
-        write_page(frames, page)
+        write_page(shown, page)
         return page
     if page.suffix == ".md":
         raise UsageError(f"a gallery is for the HTML page, and {page.name} is Markdown; leave --gallery out.")
     if gallery < 1:
         raise UsageError(f"gallery={gallery} cannot be shown; give a whole number of images from 1.")
-    hung = _hung(frames, gallery, embed_restricted, weights)
-    html.write_html(frames, page, hung)
+    hung = _hung(shown, gallery, embed_restricted, weights)
+    html.write_html(shown, page, hung)
     for line in hung.lacks:
         tell(line)
     return page
 
 
-def _hung(frames: Frames, count: int, embed_restricted: bool, weights: Iterable[str]) -> Gallery:
+def _hung(results: Results, count: int, embed_restricted: bool, weights: Iterable[str]) -> Gallery:
     """The gallery of results, its images made again."""
-    ranked = boards(frames)
-    choices = choose(frames, ranked, count)
+    choices = choose(results, count)
     rooms = replays.remade([choice.wanted for choice in choices], weights=weights)
-    names = [board_table(board).full_names for board in ranked]
-    return drawn(Hung(choices, rooms, count, embed_restricted), ranked, names)
+    names = [board_table(board).full_names for board in results.boards]
+    return drawn(Hung(choices, rooms, count, embed_restricted), results.boards, names)
 
 
-def load(results: str | Path = "results") -> tables.Frames:
+def load(results: str | Path = "results") -> Frames:
     """The stored verdicts of a results folder as pandas frames: `.cells` (one row a cell) and `.verdicts`."""
     with ResultStore(Path(results), create=False) as store:
-        return tables.collect(store)
+        return collect(store)

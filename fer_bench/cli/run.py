@@ -73,7 +73,7 @@ def run(models: str, attacks: str, data: str, out: Path, **options: Any) -> None
     from reports.write import html
 
     done = benchmark.run_cells(models, attacks, data, out=out, command=command_line(), **options)
-    click.echo(html.as_text(done.frames))
+    click.echo(html.as_text(done.results))
     for failure in done.summary.failures:
         click.echo(f"failed: {failure.model}, {failure.attack}: {' '.join(failure.error.split())}", err=True)
     summary = done.summary

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from fer_bench.core.model_card import VALENCE_AROUSAL
-from fer_bench.stats import agreement as stats_agreement
 from fer_bench.stats import bootstrap, rates
-from fer_bench.stats.agreement import Agreement
+from fer_bench.stats.agreement import Agreement, agreement
 from fer_bench.stats.rates import Rate
 from fer_bench.store.results import StoredCell
 from reports.tables.frames import Frames
@@ -49,13 +48,13 @@ class Regression:
 
 def regressions(frames: Frames) -> list[Regression]:
     """Every finished cell of a regressor, in order."""
-    found = []
+    entries = []
     for cell in finished(frames):
         if not cell.cell.attack.loss or cell.id not in frames.by_cell:
             continue
         verdicts, bounded = frames.by_cell[cell.id], cell.cell.attack.tolerance is not None
         within = robust(verdicts, cell.cell.attack.threat)
-        found.append(
+        entries.append(
             Regression(
                 cell,
                 clean=_by_dimension(verdicts, "clean"),
@@ -63,7 +62,7 @@ def regressions(frames: Frames) -> list[Regression]:
                 within=rates.wilson(int(within.sum()), len(within)) if bounded else None,
             )
         )
-    return found
+    return entries
 
 
 def _by_dimension(verdicts: pd.DataFrame, when: str) -> dict[str, Measured]:
@@ -72,10 +71,10 @@ def _by_dimension(verdicts: pd.DataFrame, when: str) -> dict[str, Measured]:
 
 def measure(truth: np.ndarray, predicted: np.ndarray) -> Measured:
     """The agreement of `predicted` with `truth`, both `(n,)`, with intervals from resampled samples (seed 0)."""
-    found, weights = stats_agreement.agreement(truth, predicted), _weights(len(truth))
+    agreed, weights = agreement(truth, predicted), _weights(len(truth))
     return Measured(
-        found,
-        None if found.ccc is None else _interval(bootstrap.concordance(weights, truth, predicted)),
+        agreed,
+        None if agreed.ccc is None else _interval(bootstrap.concordance(weights, truth, predicted)),
         _interval(bootstrap.root_mean_square(weights, truth, predicted)),
     )
 
@@ -92,14 +91,14 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def va_frame(frames: Frames) -> pd.DataFrame:
+def va_frame(entries: Sequence[Regression]) -> pd.DataFrame:
     """One row a finished cell of a regressor.
 
     Columns: model, data, n, seed, attack, threat, loss, tolerance, within_tolerance, then clean_ and attacked_ rmse,
     mae, pcc, ccc, sagr of valence and arousal. NaN: not measured or undefined.
     """
     rows = []
-    for entry in regressions(frames):
+    for entry in entries:
         cell, spec = entry.cell.cell, entry.cell.cell.attack
         row: list[object] = [cell.model, cell.data, cell.n, cell.seed, entry.cell.context.attack_label]
         row += [str(spec.threat), spec.loss, spec.tolerance, None if entry.within is None else entry.within.value]
@@ -118,12 +117,12 @@ def va_frame(frames: Frames) -> pd.DataFrame:
 
 
 def va_rows(
-    found: Sequence[Regression], decimal: Callable[[float | None], str]
+    entries: Sequence[Regression], decimal: Callable[[float | None], str]
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """A header, and for each cell a row of text: CCC and RMSE of both dimensions, clean -> attacked."""
     header = ("model", "attack", "threat", "raises", "CCC V", "CCC A", "RMSE V", "RMSE A", "tolerated")
     rows = []
-    for entry in found:
+    for entry in entries:
         cell, spec = entry.cell.cell, entry.cell.cell.attack
         row = [cell.model, entry.cell.context.attack_label, str(spec.threat), spec.loss]
         for name in ("ccc", "rmse"):

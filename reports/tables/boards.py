@@ -19,7 +19,6 @@ from reports.tables.rates import (
     Reading,
     accuracy,
     finished,
-    readings,
     robust,
     survives_eight_bit,
     threat_order,
@@ -101,26 +100,29 @@ class Board:
     ranges: tuple[Span | None, ...]
 
 
-def boards(frames: Frames) -> list[Board]:
-    """One board a data set and subset, by name and size, with its entries in order of rank."""
-    found: dict[int, list[Reading]] = {}
-    for reading in readings(frames):
-        found.setdefault(reading.cell, []).append(reading)
+def boards(frames: Frames, readings: Sequence[Reading]) -> list[Board]:
+    """One board a data set and subset, by name and size, with its entries in order of rank.
+
+    `readings`: those of `frames`, by `reports.tables.rates.readings`.
+    """
+    of_cell: dict[int, list[Reading]] = {}
+    for reading in readings:
+        of_cell.setdefault(reading.cell, []).append(reading)
     rows: dict[tuple[object, ...], list[StoredCell]] = {}
     for cell in finished(frames):
-        if cell.id in found:
+        if cell.id in of_cell:
             rows.setdefault(tuple(getattr(cell.cell, name) for name in ROW), []).append(cell)
     by_data: dict[tuple[str, int, str], list[Entry]] = {}
     for cells in rows.values():
         of = cells[0].cell
-        own = [reading for cell in cells for reading in found[cell.id]]
-        by_data.setdefault((of.data, of.n, of.data_digest), []).append(_entry(frames, cells, own))
+        of_entry = [reading for cell in cells for reading in of_cell[cell.id]]
+        by_data.setdefault((of.data, of.n, of.data_digest), []).append(_entry(frames, cells, of_entry))
     return [_board(frames, data, digest, n, entries) for (data, n, digest), entries in sorted(by_data.items())]
 
 
-def _entry(frames: Frames, cells: Sequence[StoredCell], own: Sequence[Reading]) -> Entry:
+def _entry(frames: Frames, cells: Sequence[StoredCell], readings: Sequence[Reading]) -> Entry:
     scores, at_threat = {}, dict[str, list[Reading]]()
-    for reading in own:
+    for reading in readings:
         verdicts = frames.by_cell[reading.cell]
         eight_bit = None
         if not frames.stored[reading.cell].cell.attack.minimum_norm:
@@ -142,7 +144,7 @@ def _entry(frames: Frames, cells: Sequence[StoredCell], own: Sequence[Reading]) 
         scores=scores,
         minimum_norms={
             reading.attack: _minimum_norm(reading.cell, reading.threat.norm, frames.by_cell[reading.cell])
-            for reading in own
+            for reading in readings
             if _searches(frames.stored[reading.cell].cell.attack)
         },
         worst=worst,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -11,20 +11,21 @@ from fer_bench.core.threat import ThreatModel
 from fer_bench.stats import rates
 from fer_bench.store.results import StoredCell
 from reports.tables.frames import Frames
-from reports.tables.rates import Reading, attacked_predictions, finished, readings, robust, tried
+from reports.tables.rates import Reading, attacked_predictions, readings_at, robust, tried
+from reports.tables.results import Results
 
 _OF_CELL = ["model", "weights", "data", "n", "seed"]
 #: What a prediction is called that names no class of the model: a class of the data that the model lacks.
 UNKNOWN = "(no such class)"
 
 
-def per_class(frames: Frames) -> pd.DataFrame:
+def per_class(results: Results) -> pd.DataFrame:
     """One row a reading and class of the data: images, right without attack, robust, and the interval of the latter.
 
     Columns: model, weights, data, n, seed, reading, class, images, clean_accuracy, robust_accuracy, low, high.
     """
     rows = []
-    for cell, reading, verdicts in _read(frames):
+    for cell, reading, verdicts in _read(results.frames, results.readings):
         left = robust(verdicts, reading.threat)
         for truth, own in verdicts.groupby("truth"):
             rate = rates.wilson(int(left[own.index].sum()), len(own))
@@ -36,14 +37,14 @@ def per_class(frames: Frames) -> pd.DataFrame:
     return table
 
 
-def confusion(frames: Frames) -> pd.DataFrame:
+def confusion(results: Results) -> pd.DataFrame:
     """One row a reading, true class, clean and attacked prediction that occur together, with the number of images.
 
     Summed over `attacked` it is the clean confusion matrix, over `clean` the attacked one. A sample that withstands
     keeps its clean prediction. Columns: model, weights, data, n, seed, reading, truth, clean, attacked, images.
     """
     rows = []
-    for cell, reading, verdicts in _read(frames):
+    for cell, reading, verdicts in _read(results.frames, results.readings):
         attacked = attacked_predictions(verdicts, reading.threat)
         counts = pd.Series(1, index=verdicts.index).groupby([verdicts["truth"], verdicts["clean_prediction"], attacked])
         for (truth, clean, after), images in counts.sum().items():
@@ -53,14 +54,15 @@ def confusion(frames: Frames) -> pd.DataFrame:
     return table
 
 
-def curves(frames: Frames) -> pd.DataFrame:
+def curves(results: Results) -> pd.DataFrame:
     """Security curves: one row a model, attack and budget, from eps 0 (clean) upwards, with 95 % intervals.
 
     A minimum-norm attack is read at every budget of the protocol, a budget attack at those it was run at. Columns:
     model, weights, data, n, seed, attack, norm, eps, robust_accuracy, low, high.
     """
     rows, started = [], set()
-    for cell, reading, verdicts in _read(frames, protocol.THREATS):
+    readings = readings_at(results.frames, results.readings, protocol.THREATS)
+    for cell, reading, verdicts in _read(results.frames, readings):
         points = [reading.threat]
         start = (*_of(cell), reading.attack, reading.threat.norm)
         if start not in started:
@@ -77,7 +79,7 @@ def curves(frames: Frames) -> pd.DataFrame:
     return ordered
 
 
-def targeted(frames: Frames) -> pd.DataFrame:
+def targeted(results: Results) -> pd.DataFrame:
     """Success of targeted attacks: one row a reading, true class and class aimed at that occur together.
 
     `tried` counts the images of the true class that were right before and are not of the class aimed at; `reached`
@@ -85,7 +87,7 @@ def targeted(frames: Frames) -> pd.DataFrame:
     target, tried, reached, success_rate, low, high (95 %, Wilson).
     """
     rows = []
-    for cell, reading, verdicts in _read(frames):
+    for cell, reading, verdicts in _read(results.frames, results.readings):
         asked = verdicts[tried(verdicts)]
         reached = ~robust(asked, reading.threat)
         counts = reached.groupby([asked["truth"], asked["target"]]).agg(["sum", "count"])
@@ -139,8 +141,8 @@ def cells(frames: Frames) -> pd.DataFrame:
     return table
 
 
-def _read(frames: Frames, budgets: tuple[ThreatModel, ...] = ()) -> Iterator[tuple[StoredCell, Reading, pd.DataFrame]]:
-    for reading in readings(frames, budgets):
+def _read(frames: Frames, readings: Sequence[Reading]) -> Iterator[tuple[StoredCell, Reading, pd.DataFrame]]:
+    for reading in readings:
         cell = frames.stored[reading.cell]
         if cell.context.task == "expression":
             yield cell, reading, frames.by_cell[reading.cell]
@@ -154,28 +156,3 @@ def _of(cell: StoredCell) -> list[str | int]:
 def _class(cell: StoredCell, index: int) -> str:
     classes = cell.context.model_classes
     return classes[index] if 0 <= index < len(classes) else UNKNOWN
-
-
-#: Columns of `stage_frame`.
-COLUMNS = ["model", "data", "n", "seed", "suite", "threat", "stage", "attacked", "fell"]
-
-
-def stage_frame(frames: Frames) -> pd.DataFrame:
-    """One row a stage of every finished suite, in the order in which they ran; `attacked` and `fell` count samples."""
-    rows: list[tuple[object, ...]] = []
-    for cell in finished(frames):
-        spec = cell.cell.attack
-        counts = frames.stages.get(cell.id, ()) if spec.stages else ()
-        own = cell.cell
-        where = (own.model, own.data, own.n, own.seed, cell.context.attack_label, str(spec.threat))
-        rows += ((*where, name, count.asked, count.fell) for name, count in zip(spec.stages, counts, strict=False))
-    frame: pd.DataFrame = pd.DataFrame(rows, columns=COLUMNS)
-    return frame
-
-
-def stage_rows(frames: Frames) -> list[tuple[str, ...]]:
-    """Model, data, suite, threat, stage, number attacked and number that fell there, as text."""
-    return [
-        (model, f"{data}, n = {n:,}, seed {seed}", suite, threat, stage, f"{attacked:,}", f"{fell:,}")
-        for model, data, n, seed, suite, threat, stage, attacked, fell in stage_frame(frames).itertuples(index=False)
-    ]

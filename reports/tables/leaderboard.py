@@ -1,42 +1,27 @@
-"""The tables of a results folder as pandas frames, and the names that Python users need for their own."""
+"""Boards to the leaderboard as a pandas frame: one row a model and data set."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from reports.tables.boards import boards
-from reports.tables.frames import Frames, collect
-from reports.tables.rates import Reading, accuracy, readings, robust, survives_eight_bit, threat_order, worst_case
-
-__all__ = [
-    "Frames",
-    "Reading",
-    "accuracy",
-    "boards",
-    "collect",
-    "leaderboard",
-    "readings",
-    "robust",
-    "survives_eight_bit",
-    "worst_case",
-]
+from reports.tables.rates import threat_order
+from reports.tables.results import Results
 
 
-def leaderboard(frames: Frames) -> pd.DataFrame:
+def leaderboard(results: Results) -> pd.DataFrame:
     """One row a model and data set: clean accuracy, robust accuracy per attack, worst case per threat.
 
     Columns: model, task, data, n, clean_accuracy, robust_accuracy[ATTACK@EPS] ..., worst_case[NORM@EPS] ...;
     fractions. A worst case is per norm and eps, never across them, over the attacks run at that threat.
     NaN: not measured. Rows are in order of data, n and rank.
     """
-    found = readings(frames)
-    attacks = dict.fromkeys(reading.name for reading in found)
-    threats = dict.fromkeys(map(str, sorted((reading.threat for reading in found), key=threat_order)))
+    attacks = dict.fromkeys(reading.name for reading in results.readings)
+    threats = dict.fromkeys(map(str, sorted((reading.threat for reading in results.readings), key=threat_order)))
     columns = ["model", "task", "data", "n", "clean_accuracy"]
     columns += [f"robust_accuracy[{name}]" for name in attacks] + [f"worst_case[{threat}]" for threat in threats]
     rows = []
-    for board in boards(frames):
+    for board in results.boards:
         for entry in board.entries:
             of = entry.first
             row: list[object] = [

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reports.tables.boards import Board, Entry, boards
+from reports.tables.boards import Board, Entry
 from reports.tables.frames import Frames
 from reports.tables.ranks import duels
 from reports.tables.rates import by_sample, worst_case
+from reports.tables.results import Results
 
 CLEAN = "clean"
 _COLUMNS = [
@@ -19,7 +20,7 @@ _COLUMNS = [
 ]
 
 
-def pairs(frames: Frames) -> pd.DataFrame:
+def pairs(results: Results) -> pd.DataFrame:
     """One row a reading (and 'clean') and pair of models judged on the same images.
 
     `accuracy` and `other_accuracy`: the shares of the `images` both were asked about that each got right under it;
@@ -28,10 +29,10 @@ def pairs(frames: Frames) -> pd.DataFrame:
     accuracy, other_accuracy, only_model, only_other, p.
     """
     rows: list[list[object]] = []
-    for board in boards(frames):
+    for board in results.boards:
         names = [CLEAN, *dict.fromkeys(name for entry in board.entries for name in entry.scores)]
         for name in names:
-            rows += _compared(frames, board, name)
+            rows += _compared(results.frames, board, name)
     table: pd.DataFrame = pd.DataFrame(rows, columns=_COLUMNS)
     return table
 

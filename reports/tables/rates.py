@@ -53,8 +53,30 @@ def readings(frames: Frames, also: Sequence[ThreatModel] = (), regressors: bool 
         threat = cell.cell.attack.threat
         budgets = _budgets(cell.cell.attack, spent)
         found += [Reading(cell.id, labels[cell.id], replace(threat, eps=eps)) for eps in budgets]
-    order = {name: place for place, name in enumerate(dict.fromkeys(reading.attack for reading in found))}
-    return sorted(found, key=lambda r: (order[r.attack], *threat_order(r.threat)))
+    return _ordered(found)
+
+
+def readings_at(frames: Frames, known: Sequence[Reading], budgets: Sequence[ThreatModel]) -> list[Reading]:
+    """What `readings(frames, budgets)` gives, for budgets of Linf and L2, without deriving `known` again.
+
+    `known`: what `readings(frames)` gave. Its minimum-norm cells are read at those of `budgets` that they lack.
+    """
+    labels = {reading.cell: reading.attack for reading in known}
+    read = {(reading.cell, reading.threat.eps) for reading in known}
+    further = [
+        Reading(cell.id, labels[cell.id], replace(cell.cell.attack.threat, eps=eps))
+        for cell in finished(frames)
+        if cell.id in labels and cell.cell.attack.minimum_norm and not cell.cell.attack.levels
+        for eps in sorted({budget.eps for budget in budgets if budget.norm == cell.cell.attack.norm})
+        if (cell.id, eps) not in read
+    ]
+    return _ordered([*known, *further])
+
+
+def _ordered(readings: Sequence[Reading]) -> list[Reading]:
+    """By attack as it first appears, then norm and eps."""
+    order = {name: place for place, name in enumerate(dict.fromkeys(reading.attack for reading in readings))}
+    return sorted(readings, key=lambda reading: (order[reading.attack], *threat_order(reading.threat)))
 
 
 def _on_a_board(cell: StoredCell, regressors: bool) -> bool:

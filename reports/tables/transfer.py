@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -46,7 +47,7 @@ def _what(cell: StoredCell) -> tuple[object, ...]:
     return replace(attack, source="", source_digest="", label=""), cell.cell.data_digest, cell.cell.n, cell.cell.seed
 
 
-def transfer_frame(frames: Frames) -> pd.DataFrame:
+def transfer_frame(entries: Sequence[Transfer]) -> pd.DataFrame:
     """One row a source, target, attack and threat: fractions with their 95 % interval; source == target: white box."""
     rows = [
         (
@@ -61,18 +62,17 @@ def transfer_frame(frames: Frames) -> pd.DataFrame:
             entry.robust.rate.low,
             entry.robust.rate.high,
         )
-        for entry in transfers(frames)
+        for entry in entries
     ]
     frame: pd.DataFrame = pd.DataFrame(rows, columns=COLUMNS)
     return frame
 
 
-def stronger_than_white_box(frames: Frames) -> list[tuple[Transfer, Transfer]]:
+def stronger_than_white_box(entries: Sequence[Transfer]) -> list[tuple[Transfer, Transfer]]:
     """The transfer cells that leave fewer images standing than the same attack on the model itself, with that cell.
 
     A white-box attack knows more. Where it is weaker, its gradients are masked (Athalye et al., ICML 2018).
     """
-    entries = transfers(frames)
     white = {(_what(e.cell), e.cell.cell.model_digest): e for e in entries if not e.cell.cell.attack.source}
     found = []
     for entry in entries:

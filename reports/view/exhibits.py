@@ -16,6 +16,7 @@ from fer_bench.core.threat import ThreatModel
 from reports.tables.boards import Board, Entry
 from reports.tables.frames import Frames
 from reports.tables.rates import Reading, fell, threat_order
+from reports.tables.results import Results
 
 #: Perturbations whose energy is measured, of each row: more than are shown, because a mean over few tells little.
 MEASURED = 16
@@ -34,15 +35,17 @@ class Choice:
     wanted: Wanted
 
 
-def choose(frames: Frames, ranked: Sequence[Board], count: int) -> tuple[Choice, ...]:
-    """One choice for each board, norm and row that was attacked there; `ranked`: `boards(frames)`.
+def choose(results: Results, count: int) -> tuple[Choice, ...]:
+    """One choice for each board, norm and row that was attacked there.
 
     The reading is the one that leaves fewest images of the row at the norm's smallest budget on the board. Its verdicts
     are `count` or MEASURED, whichever is more, of images that were right and fell; those that fell in most choices of
     the board come first, so that rows can be compared, and among them the true classes take turns, in the order of the
     images' digests.
     """
-    return tuple(choice for number, board in enumerate(ranked) for choice in _of(frames, number, board, count))
+    return tuple(
+        choice for number, board in enumerate(results.boards) for choice in _of(results.frames, number, board, count)
+    )
 
 
 def _of(frames: Frames, number: int, board: Board, count: int) -> list[Choice]:

@@ -12,10 +12,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from fer_bench.core.threat import Norm, ThreatModel, format_eps
-from reports.tables import breakdowns
 from reports.tables.agreement import Regression
 from reports.tables.boards import Board
+from reports.tables.breakdowns import curves
 from reports.tables.frames import Frames
+from reports.tables.results import Results
 from reports.view.format import decimal, percent, visible
 from reports.view.svg import PERCENT, Axis, Dot, Line, circumplex, lines, round_ticks, scatter
 
@@ -32,9 +33,9 @@ class Figure:
     drawing: Markup
 
 
-def security_curves(frames: Frames) -> tuple[Figure, ...]:
+def security_curves(results: Results) -> tuple[Figure, ...]:
     """One figure an attack, norm and data set that was read at two budgets or more; one line a model."""
-    table, style = breakdowns.curves(frames), styles(frames)
+    table, style = curves(results), styles(results.frames)
     found = []
     for (data, n, attack, norm), own in table.groupby(["data", "n", "attack", "norm"], sort=False):
         if own.loc[own["eps"] > 0, "eps"].nunique() < 2:

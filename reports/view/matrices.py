@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from fer_bench.stats import rates as metrics
-from fer_bench.stats.rates import Rate
+from fer_bench.stats.rates import Rate, wilson
 from fer_bench.store.results import StoredCell
 from reports.tables.boards import Board, Entry
 from reports.tables.frames import Frames
 from reports.tables.rates import by_sample, fell, finished, tried
-from reports.tables.transfer import Transfer, stronger_than_white_box, transfers
+from reports.tables.transfer import Transfer, stronger_than_white_box
 from reports.view.format import interval, percent, visible
 
 
@@ -66,11 +66,11 @@ def heat_map(board: Board, names: tuple[str, ...]) -> Matrix:
     return Matrix(f"{visible(board.data)}, n = {board.n:,}", "model, attack", tuple(map(visible, columns)), rows)
 
 
-def transfer_matrices(frames: Frames) -> tuple[Matrix, ...]:
+def transfer_matrices(transfers: Sequence[Transfer]) -> tuple[Matrix, ...]:
     """One matrix an attack, budget and data set: rows made on, columns judged on; the diagonal is the white box."""
-    stronger = {carried.cell.id for carried, _ in stronger_than_white_box(frames)}
+    stronger = {carried.cell.id for carried, _ in stronger_than_white_box(transfers)}
     groups: dict[tuple[str, str, str, int, int], list[Transfer]] = {}
-    for entry in transfers(frames):
+    for entry in transfers:
         cell = entry.cell.cell
         key = (entry.attack, str(cell.attack.threat), cell.data, cell.n, cell.seed)
         groups.setdefault(key, []).append(entry)
@@ -118,14 +118,14 @@ def _targets(frames: Frames, cells: list[StoredCell]) -> Matrix:
     own = pd.concat([frames.by_cell[cell.id] for cell in cells])
     asked = own[tried(own)]
     counts = asked.groupby(["label", "target"])["fooled"].agg(["sum", "count"])
-    rates = {
+    reached = {
         (int(truth), int(target)): (int(row["sum"]), int(row["count"])) for (truth, target), row in counts.iterrows()
     }
     classes = first.context.model_classes
-    truths = sorted({truth for truth, _ in rates})
-    aims = sorted({target for _, target in rates})
+    truths = sorted({truth for truth, _ in reached})
+    aims = sorted({target for _, target in reached})
     rows = tuple(
-        (visible(classes[truth]), tuple(_reached(rates.get((truth, aim))) for aim in aims)) for truth in truths
+        (visible(classes[truth]), tuple(_reached(reached.get((truth, aim))) for aim in aims)) for truth in truths
     )
     where = f"{first.cell.attack.name}, {first.cell.attack.threat} on {first.cell.data}, n = {first.cell.n:,}"
     columns = tuple(visible(classes[aim]) for aim in aims)
@@ -136,7 +136,7 @@ def _reached(counts: tuple[int, int] | None) -> Square:
     if counts is None:
         return NOTHING
     reached, asked = counts
-    return square(metrics.wilson(reached, asked), f"{reached} of {asked}")
+    return square(wilson(reached, asked), f"{reached} of {asked}")
 
 
 @dataclass(frozen=True)

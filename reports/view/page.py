@@ -1,8 +1,7 @@
-"""Frames to everything that the report shows, as strings: dataclasses are filled here, and rendered elsewhere."""
+"""Results to everything that the report shows, as strings: dataclasses are filled here, and rendered elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fer_bench._version import __version__
@@ -10,8 +9,8 @@ from fer_bench.core import protocol
 from fer_bench.core.attack_spec import AttackSpec
 from fer_bench.core.outcome import Provenance
 from fer_bench.store.results import CellContext, StoredCell
-from reports.tables.boards import Board
 from reports.tables.frames import Frames
+from reports.tables.results import Results
 from reports.view.costs import Cost, cost_row
 from reports.view.format import ABSENT, anchor, attack_name, parameter, visible
 from reports.view.rows import BoardTable, board_table
@@ -99,8 +98,9 @@ class Page:
     runs: tuple[Run, ...]
 
 
-def page(frames: Frames, ranked: Sequence[Board]) -> Page:
-    """Everything the report of these results shows but its sections; `ranked`: `boards(frames)`."""
+def page(results: Results) -> Page:
+    """Everything the report of these results shows but its sections."""
+    frames = results.frames
     cells = _cells(frames)
     return Page(
         protocol=protocol.VERSION,
@@ -108,7 +108,7 @@ def page(frames: Frames, ranked: Sequence[Board]) -> Page:
         cells=len(cells),
         finished=sum(cell.status == "done" for cell in cells),
         models=len({cell.cell.model for cell in cells}),
-        boards=tuple(board_table(board) for board in ranked),
+        boards=tuple(board_table(board) for board in results.boards),
         problems=problems(frames),
         settings=tuple(dict.fromkeys(_setting(cell) for cell in cells)),
         costs=tuple(cost_row(cell) for cell in cells if cell.judged),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fer_bench.stats import rates as metrics
+from fer_bench.stats.rates import wilson
 from fer_bench.store.results import StoredCell
 from reports.tables.boards import Board, Entry, Score
 from reports.tables.breakdowns import UNKNOWN
@@ -76,9 +76,9 @@ def _profile(frames: Frames, board: Board, name: str, entry: Entry, score: Score
     expressions, rates = [], {}
     for truth, rows in own.groupby("truth"):
         title, right, held = visible(classes[int(str(truth))]), int(rows["right"].sum()), int(left[rows.index].sum())
-        rate = metrics.wilson(held, len(rows))
+        rate = wilson(held, len(rows))
         rates[title] = rate.value
-        expressions.append(Expression(title, len(rows), square(metrics.wilson(right, len(rows))), square(rate)))
+        expressions.append(Expression(title, len(rows), square(wilson(right, len(rows))), square(rate)))
     attacked = attacked_predictions(own, score.reading.threat)
     return Profile(
         anchor=anchor("profile", *entry.identity),
@@ -117,10 +117,7 @@ def _confusion(title: str, truth: pd.Series, predicted: pd.Series, cell: StoredC
     rows = tuple(
         (
             visible(data[int(str(place))]),
-            tuple(
-                square(metrics.wilson(int(images), int(line.sum())), f"{images} of {line.sum()} images")
-                for images in line
-            ),
+            tuple(square(wilson(int(images), int(line.sum())), f"{images} of {line.sum()} images") for images in line),
         )
         for place, line in counts.iterrows()
     )

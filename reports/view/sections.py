@@ -1,14 +1,12 @@
-"""Frames to what the page shows below its leaderboards: figures, matrices, tables. It renders nothing."""
+"""Results to what the page shows below its leaderboards: figures, matrices, tables. It renders nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.tables.agreement import regressions
-from reports.tables.boards import Board
-from reports.tables.breakdowns import stage_rows
-from reports.tables.frames import Frames
+from reports.tables.results import Results
+from reports.tables.stages import stage_rows
 from reports.view.costs import cost_figures, strength_figures
 from reports.view.figures import Figure, circumplexes, distributions, security_curves, trade_off
 from reports.view.format import visible
@@ -47,26 +45,26 @@ class Sections:
     strengths: tuple[Figure, ...]
 
 
-def sections(frames: Frames, boards: Sequence[Board], tables: Sequence[BoardTable]) -> Sections:
-    """Everything below the leaderboards `boards`, of which `tables` are the text."""
-    named = [(board, table.full_names) for board, table in zip(boards, tables, strict=True)]
-    regressed = regressions(frames)
+def sections(results: Results, tables: Sequence[BoardTable]) -> Sections:
+    """Everything below the leaderboards, of which `tables` are the text."""
+    frames = results.frames
+    named = [(board, table.full_names) for board, table in zip(results.boards, tables, strict=True)]
     kills = [unique_kills(frames, *pair) for pair in named]
     return Sections(
         trade_offs=tuple(figure for figure in (trade_off(*pair) for pair in named) if figure),
-        curves=security_curves(frames),
+        curves=security_curves(results),
         norms=tuple(figure for pair in named for figure in distributions(frames, *pair)),
         heat_maps=tuple(heat_map(*pair) for pair in named),
         kills=tuple(kill for own in kills for kill in own),
         stages=Listing(
             ("model", "data", "suite", "threat", "stage", "attacked", "fell here"),
-            tuple(tuple(map(visible, row)) for row in stage_rows(frames)),
+            tuple(tuple(map(visible, row)) for row in stage_rows(results.stages)),
             5,
         ),
-        transfers=transfer_matrices(frames),
+        transfers=transfer_matrices(results.transfers),
         targets=target_matrices(frames),
-        regressors=regressor_rows(regressed),
-        circumplexes=circumplexes(frames, regressed),
+        regressors=regressor_rows(results.regressions),
+        circumplexes=circumplexes(frames, results.regressions),
         profiles=tuple(
             profile for pair, own in zip(named, kills, strict=True) for profile in profiles(frames, *pair, own)
         ),

@@ -11,8 +11,12 @@ import pandas as pd
 
 from fer_bench.errors import UsageError
 from fer_bench.registry import unknown_name
-from reports.tables import agreement, breakdowns, leaderboard, pairs, transfer
-from reports.tables.frames import Frames
+from reports.tables import breakdowns
+from reports.tables.agreement import va_frame
+from reports.tables.leaderboard import leaderboard
+from reports.tables.pairs import pairs
+from reports.tables.results import Results
+from reports.tables.transfer import transfer_frame
 from reports.view.format import ABSENT, visible
 from reports.write.listing import grid
 from reports.write.markdown import table as markdown_table
@@ -23,25 +27,32 @@ class Table:
     """A table that can be exported, and what one row of it is."""
 
     row: str
-    build: Callable[[Frames], pd.DataFrame]
+    build: Callable[[Results], pd.DataFrame]
 
 
 TABLES = {
-    "leaderboard": Table("a model and data set: clean, robust and worst-case accuracies", leaderboard.leaderboard),
-    "cells": Table("a cell, failed ones too: identity, status, cost, flags", breakdowns.cells),
-    "verdicts": Table("a verdict: one sample in one cell", breakdowns.named_verdicts),
+    "leaderboard": Table("a model and data set: clean, robust and worst-case accuracies", leaderboard),
+    "cells": Table(
+        "a cell, failed ones too: identity, status, cost, flags", lambda results: breakdowns.cells(results.frames)
+    ),
+    "verdicts": Table("a verdict: one sample in one cell", lambda results: breakdowns.named_verdicts(results.frames)),
     "classes": Table("a class of the data in a cell at a budget", breakdowns.per_class),
     "confusion": Table("true class, clean and attacked prediction, with the number of images", breakdowns.confusion),
     "curves": Table("a model, attack and budget: the points of security curves", breakdowns.curves),
-    "pairs": Table("a reading and two models: who withstood what the other did not, with McNemar's test", pairs.pairs),
+    "pairs": Table("a reading and two models: who withstood what the other did not, with McNemar's test", pairs),
     "targeted": Table("a true class and the class that an attack aimed at: tried, reached", breakdowns.targeted),
-    "transfer": Table("an attack's images made on one model and judged on another", transfer.transfer_frame),
-    "va": Table("a cell of a regressor: agreement with the truth, clean and attacked", agreement.va_frame),
-    "stages": Table("a stage of a suite: how many it attacked and how many fell there", breakdowns.stage_frame),
+    "transfer": Table(
+        "an attack's images made on one model and judged on another", lambda results: transfer_frame(results.transfers)
+    ),
+    "va": Table(
+        "a cell of a regressor: agreement with the truth, clean and attacked",
+        lambda results: va_frame(results.regressions),
+    ),
+    "stages": Table("a stage of a suite: how many it attacked and how many fell there", lambda results: results.stages),
 }
 
 
-def writer(table: str, suffix: str) -> Callable[[Frames], str | bytes]:
+def writer(table: str, suffix: str) -> Callable[[Results], str | bytes]:
     """What makes the file of a table. Raises UsageError for an unknown table or ending, before any work."""
     if table not in TABLES:
         raise unknown_name("table", table, list(TABLES))
@@ -49,7 +60,7 @@ def writer(table: str, suffix: str) -> Callable[[Frames], str | bytes]:
         known = ", ".join(_FORMATS)
         raise UsageError(f"a table cannot be written as '{suffix or 'a file without ending'}'; it is one of {known}.")
     build, form = TABLES[table].build, _FORMATS[suffix]
-    return lambda frames: form(build(frames))
+    return lambda results: form(build(results))
 
 
 def described() -> str:

@@ -10,9 +10,8 @@ import jinja2
 from markupsafe import Markup
 
 from fer_bench.files import write
-from reports.tables import leaderboard
-from reports.tables.boards import boards
-from reports.tables.frames import Frames
+from reports.tables.leaderboard import leaderboard
+from reports.tables.results import Results
 from reports.view.gallery import Gallery
 from reports.view.page import page
 from reports.view.sections import sections
@@ -22,23 +21,23 @@ from reports.write.terminal import as_text
 __all__ = ["as_text", "render", "write_csv", "write_html", "write_markdown"]
 
 
-def write_csv(frames: Frames, path: Path) -> None:
-    """Writes `tables.leaderboard` as csv: fractions, empty where not measured. Raises StoreError."""
-    text: str = leaderboard.leaderboard(frames).to_csv(index=False, lineterminator="\n")
+def write_csv(results: Results, path: Path) -> None:
+    """Writes the leaderboard as csv: fractions, empty where not measured. Raises StoreError."""
+    text: str = leaderboard(results).to_csv(index=False, lineterminator="\n")
     write(text, path)
 
 
-def write_html(frames: Frames, path: Path, gallery: Gallery | None = None) -> None:
+def write_html(results: Results, path: Path, gallery: Gallery | None = None) -> None:
     """Writes the report as one self-contained page. Raises StoreError where it cannot be written."""
-    write(render(frames, gallery), path)
+    write(render(results, gallery), path)
 
 
-def write_markdown(frames: Frames, path: Path) -> None:
+def write_markdown(results: Results, path: Path) -> None:
     """Writes the report as Markdown. Raises StoreError where it cannot be written."""
-    write(as_markdown(frames), path)
+    write(as_markdown(results), path)
 
 
-def render(frames: Frames, gallery: Gallery | None = None) -> str:
+def render(results: Results, gallery: Gallery | None = None) -> str:
     """The report as HTML, with a gallery where one is given: the same text for the same results."""
     loader = jinja2.PackageLoader("reports", "templates")
     environment = jinja2.Environment(
@@ -50,12 +49,11 @@ def render(frames: Frames, gallery: Gallery | None = None) -> str:
     )
     script = _asset(environment, "report.js") + _asset(environment, "hints.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    ranked = boards(frames)
-    content = page(frames, ranked)
+    content = page(results)
     styles = ["report.css"] if gallery is None else ["report.css", "gallery.css"]
     return environment.get_template("report.html").render(
         page=content,
-        sections=sections(frames, ranked, content.boards),
+        sections=sections(results, content.boards),
         gallery=gallery,
         style=Markup("".join(_asset(environment, name) for name in styles)),
         script=Markup(script),

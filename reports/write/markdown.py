@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from reports.tables.boards import boards
-from reports.tables.frames import Frames
+from reports.tables.results import Results
 from reports.view.page import Page, page
 from reports.view.rows import BoardTable, Column, Number
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
-def as_markdown(frames: Frames) -> str:
+def as_markdown(results: Results) -> str:
     """The leaderboards with intervals, their notes, settings, cost and provenance; rates in per cent."""
-    content = page(frames, boards(frames))
+    content = page(results)
     parts = [f"# Robustness of FER models, protocol {content.protocol}"]
     for board in content.boards:
         parts += _board(board)

@@ -14,11 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reports.tables.agreement import regressions, va_rows
-from reports.tables.boards import boards
-from reports.tables.breakdowns import stage_rows
-from reports.tables.frames import Frames
-from reports.tables.transfer import transfers
+from reports.tables.agreement import va_rows
+from reports.tables.results import Results
+from reports.tables.stages import stage_rows
 from reports.view.format import crop, decimal, percent
 from reports.view.page import Problem, problems
 from reports.view.rows import BoardTable, Column, board_table
@@ -42,14 +40,15 @@ class _Strip:
         return max(len(line) for line in (*self.title.split("\n"), *self.cells)) + 2
 
 
-def as_text(frames: Frames, width: int | None = None) -> str:
+def as_text(results: Results, width: int | None = None) -> str:
     """The leaderboard as tables of at most `width` characters: None is the terminal's, or 100 and more elsewhere.
 
     Rates are per cent. What was not measured is 'n/a'; failed and unfinished cells are listed below.
     """
     width = width or _terminal_width()
-    parts = [_board(board_table(board), width) for board in boards(frames)]
-    parts += _extras(frames)
+    parts = [_board(board_table(board), width) for board in results.boards]
+    parts += _extras(results)
+    frames = results.frames
     if frames.cells.empty:
         parts.append("These results hold no cells yet; `ferbench run` makes some.")
     elif not parts:
@@ -60,20 +59,20 @@ def as_text(frames: Frames, width: int | None = None) -> str:
     return printable("\n\n".join(parts))
 
 
-def _extras(frames: Frames) -> list[str]:
+def _extras(results: Results) -> list[str]:
     """What has no place on a leaderboard: regressors, transfer, kills of suites."""
     parts = []
-    header, rows = va_rows(regressions(frames), decimal)
+    header, rows = va_rows(results.regressions, decimal)
     if rows:
         parts.append(f"Valence and arousal, clean -> attacked\n{grid(header, rows)}")
-    moved = transfers(frames)
-    if moved:
+    if results.transfers:
         matrix = [
-            (t.attack, str(t.cell.cell.attack.threat), t.source, t.target, percent(t.robust.rate.value)) for t in moved
+            (t.attack, str(t.cell.cell.attack.threat), t.source, t.target, percent(t.robust.rate.value))
+            for t in results.transfers
         ]
         titles = ("attack", "threat", "made on", "judged on", "robust accuracy, %")
         parts.append(f"Transfer (made on = judged on: white box)\n{grid(titles, matrix)}")
-    killed = stage_rows(frames)
+    killed = stage_rows(results.stages)
     if killed:
         head = ("model", "data", "suite", "threat", "stage", "attacked", "fell here")
         parts.append(f"What each stage of a suite broke of what was left\n{grid(head, killed)}")

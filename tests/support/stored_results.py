@@ -17,9 +17,9 @@ from fer_bench.core.evalset import EvalSet
 from fer_bench.core.outcome import ShardResult, Verdict
 from fer_bench.core.threat import Norm, ThreatModel
 from fer_bench.store.results import CellContext, ResultStore
-from reports.tables import leaderboard as tables
 from reports.tables.boards import Entry
 from reports.tables.frames import Frames, collect
+from reports.tables.results import Results
 
 #: What became of a sample: wrong before the attack, never fooled, or fooled by a perturbation of this norm.
 WRONG, NEVER = "wrong", "never"
@@ -127,6 +127,6 @@ EPS = 8 / 255
 
 def only(frames: Frames) -> Entry:
     """The one row of a store."""
-    [board] = tables.boards(frames)
+    [board] = Results(frames).boards
     [entry] = board.entries
     return entry

@@ -114,9 +114,9 @@ def test_a_model_that_hides_its_gradient_is_said_to_be_weaker_against_others_ima
         run_matrix(pair, attacks, data, store, PLAN, toy_provenance())
         run_transfer(pair, attacks, data, store, PLAN, toy_provenance())
         frames = collect(store)
-    found = {(carried.source, carried.target) for carried, own in stronger_than_white_box(frames)}
+    found = {(carried.source, carried.target) for carried, own in stronger_than_white_box(transfers(frames))}
     assert found == {("open", "hidden")}
-    table = transfer_frame(frames).set_index(["source", "target"])["robust_accuracy"]
+    table = transfer_frame(transfers(frames)).set_index(["source", "target"])["robust_accuracy"]
     assert table["open", "hidden"] == table["open", "open"] < 0.5
     assert table["hidden", "hidden"] > 0.8  # only the random start moves its images
     assert len(table) == 4

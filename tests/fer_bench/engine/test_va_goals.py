@@ -29,8 +29,9 @@ from fer_bench.engine.shard import Shard
 from fer_bench.errors import UsageError
 from fer_bench.stats import agreement
 from fer_bench.store.results import ResultStore
-from reports.tables.agreement import measure, regressions, va_frame
+from reports.tables.agreement import measure, va_frame
 from reports.tables.frames import collect
+from reports.tables.results import Results
 from reports.write.terminal import as_text
 
 BOTH = [card.name for card in ATTACKS if card.regressors == "both"]
@@ -246,8 +247,8 @@ def test_a_regressor_goes_through_the_matrix_the_store_and_the_tables(tmp_path):
         assert (done.ran, done.failures) == (3, ())
         again = run_matrix([entrant], chosen, data, store, Plan(CPU), toy_provenance())
         assert (again.ran, again.present) == (0, 3)
-        frames = collect(store)
-    table = va_frame(frames).set_index("attack")
+        results = Results(collect(store))
+    table = va_frame(results.regressions).set_index("attack")
     truth, model = data.values.numpy(), LinearRegressor()
     with torch.no_grad():
         predicted = model(data.images).numpy()
@@ -262,9 +263,9 @@ def test_a_regressor_goes_through_the_matrix_the_store_and_the_tables(tmp_path):
     assert np.isnan(table.loc["pgd-5", "within_tolerance"])
     mean = [table.loc[name, ["attacked_ccc_valence", "attacked_ccc_arousal"]].mean() for name in ("ccc", "pgd-5")]
     assert mean[0] < mean[1]
-    (low, high) = regressions(frames)[0].clean["valence"].ccc
-    assert low < regressions(frames)[0].clean["valence"].agreement.ccc < high
-    shown = as_text(frames)
+    (low, high) = results.regressions[0].clean["valence"].ccc
+    assert low < results.regressions[0].clean["valence"].agreement.ccc < high
+    shown = as_text(results)
     assert "Valence and arousal, clean -> attacked" in shown
     assert f"{100 * bounded['within_tolerance']:.1f} %" in shown
     assert f"{table.loc['pgd-5', 'clean_ccc_valence']:.3g}->" in shown

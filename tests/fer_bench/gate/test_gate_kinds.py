@@ -13,6 +13,7 @@ import fer_bench
 from fer_bench.api import gating
 from fer_bench.core.attack_spec import AttackSpec
 from fer_bench.gate.check import Rule
+from reports.tables.results import Results
 from reports.write.exports import TABLES
 
 
@@ -41,13 +42,13 @@ def test_a_transfer_cell_of_a_minimum_norm_attack_is_named_as_not_gated(tmp_path
 
 def test_the_transfer_table_counts_the_carried_cell_beside_the_white_box(tmp_path: Path) -> None:
     transfer_cells(tmp_path)
-    found = TABLES["transfer"].build(fer_bench.load(tmp_path)).set_index("source")["robust_accuracy"].to_dict()
+    found = TABLES["transfer"].build(Results(fer_bench.load(tmp_path))).set_index("source")["robust_accuracy"].to_dict()
     assert found == {"other": 1.0, "toy": 0.5}
 
 
 def test_the_stages_table_says_whom_each_stage_attacked_and_broke(tmp_path: Path) -> None:
     suite_cell(tmp_path)
-    table = TABLES["stages"].build(fer_bench.load(tmp_path))
+    table = TABLES["stages"].build(Results(fer_bench.load(tmp_path)))
     found = table[["stage", "attacked", "fell"]].to_numpy().tolist()
     assert found == [["fgsm(eps=8/255,steps=1)", 3, 1], ["pgd", 2, 0]]
 
@@ -55,6 +56,6 @@ def test_the_stages_table_says_whom_each_stage_attacked_and_broke(tmp_path: Path
 def test_the_va_table_says_the_agreement_before_and_under_attack(tmp_path: Path) -> None:
     """Equal predictions have CCC 1, those of the opposite sign -1 and an RMSE of twice the value."""
     regressor_cell(tmp_path)
-    (row,) = TABLES["va"].build(fer_bench.load(tmp_path)).to_dict("records")
+    (row,) = TABLES["va"].build(Results(fer_bench.load(tmp_path))).to_dict("records")
     assert (row["clean_ccc_valence"], row["attacked_ccc_valence"]) == pytest.approx((1, -1))
     assert (row["clean_rmse_arousal"], row["attacked_rmse_arousal"]) == pytest.approx((0, 0.5))

@@ -24,6 +24,7 @@ from fer_bench.gate.check import Check, Rule
 from fer_bench.stats.agreement import agreement
 from fer_bench.stats.bootstrap import smallest_p
 from reports.tables.agreement import va_frame
+from reports.tables.results import Results
 from reports.view.format import decimal
 from reports.write import gate
 
@@ -294,6 +295,6 @@ def test_a_regressor_is_run_guarded_and_caught_when_its_weights_are_worn(monkeyp
         ("clean(loss=squared,tolerance=0.01)", "within tolerance"),
         ("pgd(steps=3,tolerance=0.01)@4/255", "within tolerance"),
     ]
-    told = va_frame(fer_bench.load("new")).set_index("attack").loc["pgd-3", "attacked_ccc_valence"]
+    told = va_frame(Results(fer_bench.load("new")).regressions).set_index("attack").loc["pgd-3", "attacked_ccc_valence"]
     [row] = [row for row in check.shifts if row.reading == "pgd-3@4/255" and row.measure == "CCC valence"]
     assert row.after == pytest.approx(told, abs=1e-6)

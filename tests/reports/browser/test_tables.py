@@ -12,8 +12,9 @@ import pytest
 from pages import HOSTILE, Tree, dom
 from stored_results import CONTEXT, NEVER, WRONG, Made, cw, make, pgd
 
-from reports.tables import leaderboard as tables
 from reports.tables.frames import Frames
+from reports.tables.leaderboard import leaderboard
+from reports.tables.results import Results
 from reports.write import html
 
 BEFORE, AFTER = "<!-- before -->", "<!-- after -->"
@@ -35,7 +36,7 @@ def several(folder: Path) -> Frames:
 
 def open_page(tmp_path: Path, frames: Frames, view: str = "", script: str = "") -> Tree:
     """The page after its scripts, and then `script`, ran; with a script of a test the page's policy is lifted."""
-    page = html.render(frames)
+    page = html.render(Results(frames))
     if script:
         start, end = page.index("<meta http-equiv"), page.index('<meta name="viewport')
         page = page[:start] + page[end:]
@@ -137,7 +138,7 @@ def test_the_saved_files_hold_what_is_shown_to_every_digit(tmp_path):
     """
     seen = open_page(tmp_path, frames, "#table-1.sort=1.descending&table-1.hide=3", script)
     as_csv, as_json, as_tex = json.loads(seen.body["data-made"] or "")
-    board = tables.leaderboard(frames).query("data == 'toys'").set_index("model")
+    board = leaderboard(Results(frames)).query("data == 'toys'").set_index("model")
     rows = list(csv.DictReader(io.StringIO(as_csv)))
     objects = json.loads(as_json)
     assert [row["model"] for row in rows] == [row["model"] for row in objects] == ['d"o,g', "cat", "bee", "ant"]

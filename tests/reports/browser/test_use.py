@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from stored_results import CONTEXT, NEVER, WRONG, Made, cw, make, pgd
 
 from reports.tables.frames import Frames
+from reports.tables.results import Results
 from reports.write import html
 
 #: What Tab must reach, in the page's order.
@@ -50,7 +51,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    html.write_html(store(path.parent / "store"), path)
+    html.write_html(Results(store(path.parent / "store")), path)
     return path.as_uri()
 
 
@@ -197,7 +198,7 @@ def test_a_narrow_page_scrolls_inside_its_tables_only(browser, tmp_path, width):
         context = dataclasses.replace(CONTEXT, **own)
         cells.append(Made([NEVER, 0.01], model=name, digest=f"{at}" * 64, context=context))
         cells.append(Made([NEVER, 0.01], cw(), model=name, digest=f"{at}" * 64, context=context))
-    html.write_html(make(tmp_path / "store", *cells), tmp_path / "report.html")
+    html.write_html(Results(make(tmp_path / "store", *cells)), tmp_path / "report.html")
     with browser.new_context(viewport={"width": width, "height": 800}) as context:
         opened = context.new_page()
         opened.goto((tmp_path / "report.html").as_uri())

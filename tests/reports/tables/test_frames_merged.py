@@ -9,8 +9,9 @@ from stored_results import NEVER, WRONG, Made, make, pgd
 
 from fer_bench.api import results
 from fer_bench.cli.main import main
-from reports.tables import leaderboard
 from reports.tables.frames import merged
+from reports.tables.leaderboard import leaderboard
+from reports.tables.results import Results
 
 
 def test_a_cell_of_several_folders_counts_once_and_the_first_that_finished_it_is_taken(tmp_path):
@@ -22,7 +23,7 @@ def test_a_cell_of_several_folders_counts_once_and_the_first_that_finished_it_is
     assert set(both.cells["cell"]) == set(both.stored) == set(both.verdicts["cell"]) == {1, 2, 3}
     [toy] = [cell for cell in both.stored.values() if cell.cell.model == "toy"]
     assert (toy.status, both.runs[toy.run_id].command) == ("done", "b")
-    board = leaderboard.leaderboard(both).set_index("model")["clean_accuracy"]
+    board = leaderboard(Results(both)).set_index("model")["clean_accuracy"]
     assert board.to_dict() == {"only a": 1.0, "toy": 0.5, "only b": 0.0}
     assert merged([done]) is done
 

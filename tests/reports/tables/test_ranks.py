@@ -6,8 +6,8 @@ import pandas as pd
 from scipy.stats import binomtest
 from stored_results import Made, make, outcomes, pgd
 
-from reports.tables.boards import boards
 from reports.tables.ranks import Span, spans
+from reports.tables.results import Results
 
 
 def withstood(robust: int, n: int = 100) -> pd.Series:
@@ -45,6 +45,6 @@ def test_the_board_gives_them_for_the_worst_case_it_ranks_by(tmp_path):
         Made(outcomes(), pgd(2 / 255), model="bad"),
         Made(outcomes(fell=30), pgd(2 / 255, "fgsm"), model="bad"),
     )
-    [board] = boards(frames)
+    [board] = Results(frames).boards
     found = {entry.first.cell.model: span for entry, span in zip(board.entries, board.ranges, strict=True)}
     assert found == {"good": Span(1, 2, 0, 1), "as good": Span(1, 2, 0, 1), "bad": Span(3, 3, 2, 0)}

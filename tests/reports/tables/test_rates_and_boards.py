@@ -17,8 +17,9 @@ from stored_results import CONTEXT, EPS, NEVER, WRONG, Made, cw, make, only, pgd
 from fer_bench.core.threat import ThreatModel
 from fer_bench.errors import StoreError
 from fer_bench.stats.rates import Rate
-from reports.tables import leaderboard as tables
 from reports.tables import rates
+from reports.tables.leaderboard import leaderboard
+from reports.tables.results import Results
 from reports.view.format import crop, decimal, duration, interval, percent, visible
 from reports.write import html
 
@@ -126,7 +127,7 @@ def test_ranks_follow_the_smallest_linf_budget_then_clean_accuracy_and_are_share
         *two("cleaner", [NEVER, NEVER, 0.001, 0.001], [0.01] * 4),
         Made([NEVER] * 4, pgd(EPS), model="unranked"),
     )
-    [board] = tables.boards(frames)
+    [board] = Results(frames).boards
     assert board.ranked_by == ThreatModel("Linf", 2 / 255)
     names = [entry.first.cell.model for entry in board.entries]
     assert list(zip(board.ranks, names, strict=True)) == [
@@ -136,7 +137,7 @@ def test_ranks_follow_the_smallest_linf_budget_then_clean_accuracy_and_are_share
         (3, "late"),
         (None, "unranked"),
     ]
-    assert list(tables.leaderboard(frames)["model"]) == names
+    assert list(leaderboard(Results(frames))["model"]) == names
 
 
 def test_other_data_weights_or_seed_is_another_row_and_the_difference_is_shown(tmp_path):
@@ -147,8 +148,8 @@ def test_other_data_weights_or_seed_is_another_row_and_the_difference_is_shown(t
         Made([NEVER, NEVER], digest="b" * 64),
         Made([NEVER, NEVER, NEVER]),
     )
-    assert [(board.n, len(board.entries)) for board in tables.boards(frames)] == [(2, 3), (3, 1)]
-    text = html.as_text(frames)
+    assert [(board.n, len(board.entries)) for board in Results(frames).boards] == [(2, 3), (3, 1)]
+    text = html.as_text(Results(frames))
     assert "toy, weights aaaaaaaa, seed 7" in text
     assert "toy, weights bbbbbbbb, seed 0" in text
 
@@ -198,7 +199,7 @@ def test_csv_has_exactly_the_columns_and_blanks_where_nothing_was_measured(tmp_p
         Made([NEVER, 0.01, WRONG, WRONG], pgd(EPS), model="a"),
         Made([0.3, 0.7, WRONG, NEVER], cw(), model='b,"'),
     )
-    html.write_csv(frames, tmp_path / "new" / "board.csv")
+    html.write_csv(Results(frames), tmp_path / "new" / "board.csv")
     assert (tmp_path / "new" / "board.csv").read_text().splitlines() == [
         "model,task,data,n,clean_accuracy,robust_accuracy[pgd@8/255],robust_accuracy[cw@0.5],"
         "worst_case[Linf@8/255],worst_case[L2@0.5]",
@@ -208,7 +209,7 @@ def test_csv_has_exactly_the_columns_and_blanks_where_nothing_was_measured(tmp_p
 
 
 def test_csv_of_nothing_is_a_header(tmp_path):
-    html.write_csv(make(tmp_path), tmp_path / "board.csv")
+    html.write_csv(Results(make(tmp_path)), tmp_path / "board.csv")
     assert (tmp_path / "board.csv").read_text() == "model,task,data,n,clean_accuracy\n"
     assert pd.read_csv(tmp_path / "board.csv").empty
 
@@ -224,10 +225,10 @@ def test_a_write_that_fails_is_one_line_and_leaves_the_old_file_alone(tmp_path, 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", full)
         with pytest.raises(StoreError, match=r"board\.csv cannot be written \(No space left on device\)") as caught:
-            html.write_csv(frames, tmp_path / "board.csv")
+            html.write_csv(Results(frames), tmp_path / "board.csv")
     assert "\n" not in str(caught.value)
     with pytest.raises(StoreError):
-        html.write_html(frames, tmp_path / "board.csv" / "report.html")
+        html.write_html(Results(frames), tmp_path / "board.csv" / "report.html")
     assert (tmp_path / "board.csv").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["board.csv", "store"]
 
@@ -238,7 +239,7 @@ def test_a_write_that_fails_is_one_line_and_leaves_the_old_file_alone(tmp_path, 
 @pytest.mark.parametrize("width", [80, 100, 140, 700])
 def test_text_keeps_to_the_width_and_every_block_names_the_models(tmp_path, width):
     cells = [Made([NEVER, 0.0001], pgd(k / 255, f"attack{k}"), model=m) for k in range(1, 20) for m in ("aa", "bb")]
-    text = html.as_text(make(tmp_path, *cells), width)
+    text = html.as_text(Results(make(tmp_path, *cells)), width)
     lines = text.splitlines()
     assert max(map(len, lines)) <= width
     assert all(f"attack{k}@{k}/255" in text for k in range(1, 20))
@@ -253,7 +254,7 @@ def test_text_shows_numbers_of_the_row_and_na_for_what_is_absent(tmp_path):
         Made([NEVER, 0.01, WRONG], pgd(EPS), model="a"),
         Made([NEVER, NEVER, NEVER], pgd(2 / 255), model="b"),
     )
-    rows = {line.split()[1]: line.split() for line in html.as_text(frames, 120).splitlines() if " 3 " in line}
+    rows = {line.split()[1]: line.split() for line in html.as_text(Results(frames), 120).splitlines() if " 3 " in line}
     assert rows == {
         "a": ["-", "a", "3", "66.7", "n/a", "33.3", "n/a", "33.3"],
         "b": ["1", "b", "3", "100", "100", "n/a", "100", "n/a"],
@@ -261,9 +262,11 @@ def test_text_shows_numbers_of_the_row_and_na_for_what_is_absent(tmp_path):
 
 
 def test_text_of_an_empty_store_and_of_failures_only_says_so(tmp_path):
-    assert html.as_text(make(tmp_path / "empty")) == ("These results hold no cells yet; `ferbench run` makes some.")
+    assert html.as_text(Results(make(tmp_path / "empty"))) == (
+        "These results hold no cells yet; `ferbench run` makes some."
+    )
     failed = make(tmp_path / "failed", Made([], error="weights\nlost", n=3), Made([NEVER], cw(), finished=False, n=3))
-    assert html.as_text(failed, 100).splitlines() == [
+    assert html.as_text(Results(failed), 100).splitlines() == [
         "No cell is finished, so there is no leaderboard yet.",
         "",
         "2 of 2 cells failed or are unfinished:",
@@ -274,7 +277,7 @@ def test_text_of_an_empty_store_and_of_failures_only_says_so(tmp_path):
 
 def test_text_takes_hostile_names_literally_and_lets_no_control_character_through(tmp_path):
     names = ["[red]x[/red]", "\x1b[31mx", "a\nb", "\u202etxt", "y" * 500]
-    text = html.as_text(make(tmp_path, *(Made([NEVER], model=name) for name in names)), 100)
+    text = html.as_text(Results(make(tmp_path, *(Made([NEVER], model=name) for name in names))), 100)
     assert "[red]x[/red]" in text
     assert not set(text) & {"\x1b", "\u202e"}
     assert r"a\u000ab" in text
@@ -284,7 +287,7 @@ def test_text_takes_hostile_names_literally_and_lets_no_control_character_throug
 def test_text_survives_a_terminal_without_unicode(tmp_path, monkeypatch):
     frames = make(tmp_path, Made([NEVER], model="модель"))
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
-    assert html.as_text(frames, 100).isascii()
+    assert html.as_text(Results(frames), 100).isascii()
 
 
 # ------------------------------------------------------------------------------------------------------------ display
@@ -329,4 +332,6 @@ def test_other_numbers_for_display():
 
 def test_context_of_a_cell_reaches_the_page_rows(tmp_path):
     defended = dataclasses.replace(CONTEXT, defended=True, parameters=58_423)
-    assert "toys · 2024 · 58,423 parameters · defended" in html.render(make(tmp_path, Made([NEVER], context=defended)))
+    assert "toys · 2024 · 58,423 parameters · defended" in html.render(
+        Results(make(tmp_path, Made([NEVER], context=defended)))
+    )

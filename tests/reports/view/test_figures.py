@@ -14,8 +14,8 @@ from pages import Tree
 from stored_results import CONTEXT, NEVER, WRONG, Made, cw, make, pgd
 from toys import CLASSES
 
-from reports.tables.boards import boards
 from reports.tables.frames import Frames
+from reports.tables.results import Results
 from reports.view.costs import cost_figures, logarithmic, strength_figures
 from reports.view.figures import distributions, security_curves, smallest, within
 from reports.view.page import page
@@ -43,7 +43,7 @@ def names(drawing: str) -> list[str]:
 
 
 def named(frames: Frames):
-    [board] = boards(frames)
+    [board] = Results(frames).boards
     return board, tuple(entry.first.cell.model for entry in board.entries)
 
 
@@ -138,7 +138,7 @@ def test_a_model_has_one_style_in_every_figure(tmp_path):
         Made([NEVER, 0.001, 0.1, 0.1], pgd(2 / 255), model="bee"),
         Made([NEVER, 0.001, 0.001, 0.1], pgd(8 / 255), model="bee"),
     )
-    drawings = [f.drawing for f in (*security_curves(frames), *distributions(frames, *named(frames)))]
+    drawings = [f.drawing for f in (*security_curves(Results(frames)), *distributions(frames, *named(frames)))]
     style = [re.findall(r'class="name-of n(\d)"[^>]*>([^<]+)<', drawing) for drawing in drawings]
     assert sorted(len(own) for own in style) == [1, 3, 3]
     assert {pair for own in style for pair in own} == {("0", "ant"), ("1", "bee"), ("2", "cat")}
@@ -156,8 +156,8 @@ def test_what_is_right_stands_on_the_diagonal_of_a_confusion(tmp_path):
         right=[True, True, True, False],
     )
     frames = dataclasses.replace(frames, verdicts=verdicts)
-    board, _ = named(frames)
-    [profile] = sections(frames, [board], page(frames, [board]).boards).profiles
+    results = Results(frames)
+    [profile] = sections(results, page(results).boards).profiles
     assert profile.before.columns == profile.after.columns == (*CLASSES[:3], "contempt")
     before = {name: [square.text for square in squares] for name, squares in profile.before.rows}
     assert before == {
@@ -176,7 +176,7 @@ def test_headings_go_down_one_level_at_a_time_and_rows_lead_to_their_places(tmp_
         Made([NEVER, 0.3, WRONG], cw(), model="ant"),
         Made([NEVER, NEVER, WRONG], pgd(8 / 255), model="bee"),  # not at the board's budget: it has no profile
     )
-    tree = Tree(html.render(frames))
+    tree = Tree(html.render(Results(frames)))
     levels = [int(tag[1]) for tag in tree.seen if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1

@@ -28,7 +28,7 @@ from fer_bench.errors import FetchError, UsageError
 from fer_bench.faces import landmarks
 from fer_bench.registry import Registry
 from fer_bench.store.find import short
-from reports.tables.boards import boards
+from reports.tables.results import Results
 from reports.view import exhibits
 from reports.view.gallery import SIDE, magnification, uri
 from reports.write import listing
@@ -167,7 +167,7 @@ def test_images_that_fell_everywhere_come_first_and_classes_take_turns(tmp_path)
     names = frames.verdicts.loc[frames.verdicts["cell"] == 1, "sample"].tolist()
     of = {
         choice.wanted.cell.cell.model: (choice, [names.index(v.sample) for v in choice.wanted.verdicts])
-        for choice in exhibits.choose(frames, boards(frames), 4)
+        for choice in exhibits.choose(Results(frames), 4)
     }
     first = [sorted(group, key=names.__getitem__) for group in ([0, 1], [3])]
     common = [first[0][0], 3, first[0][1]]  # a class each, then the next of the first class

@@ -20,8 +20,8 @@ from fer_bench.core.model_card import Loaded
 from fer_bench.core.outcome import Verdict
 from fer_bench.store.results import ResultStore
 from reports.tables.agreement import va_frame
-from reports.tables.boards import boards
 from reports.tables.frames import Frames, collect
+from reports.tables.results import Results
 from reports.view.figures import security_curves, trade_off
 from reports.view.matrices import Kill, target_matrices, transfer_matrices, unique_kills
 from reports.view.page import page
@@ -31,8 +31,8 @@ from reports.write import html
 
 
 def below(frames: Frames):
-    ranked = boards(frames)
-    return sections(frames, ranked, page(frames, ranked).boards)
+    results = Results(frames)
+    return sections(results, page(results).boards)
 
 
 def carried(eps: float, source: str) -> AttackSpec:
@@ -47,7 +47,7 @@ def aimed(target: str) -> AttackSpec:
 
 def test_a_curve_begins_at_the_clean_accuracy_and_has_every_budget(tmp_path):
     frames = make(tmp_path, Made([NEVER, 0.2, 0.6, WRONG], cw()), Made([NEVER, 0.001, NEVER, WRONG], pgd()))
-    [figure] = security_curves(frames)  # pgd was run at one budget: a point and its start are no curve
+    [figure] = security_curves(Results(frames))  # pgd was run at one budget: a point and its start are no curve
     exact = [float(value) for value in re.findall(r'data-value="([^"]+)"', figure.drawing)]
     assert exact == [0.75, 0.5, 0.5, 0.25]  # at L2 0, then the protocol's budgets 0.25, 0.5, 1
     assert figure.title == "cw on toys, n = 4"
@@ -79,7 +79,7 @@ def test_the_front_is_what_no_other_model_beats(tmp_path):
         Made([NEVER, NEVER, WRONG, WRONG], model="robust"),
         Made([NEVER, 0.001, WRONG, WRONG], model="beaten"),
     )
-    [board] = boards(frames)
+    [board] = Results(frames).boards
     figure = trade_off(board, tuple(entry.first.cell.model for entry in board.entries))
     names = re.findall(r'class="name-of[^>]*>([^<]+)<', figure.drawing)
     assert sorted(names) == ["beaten", "clean (front)", "robust (front)"]
@@ -95,7 +95,7 @@ def test_transfer_marks_what_breaks_more_than_the_white_box(tmp_path):
         Made([0.001, NEVER, NEVER, 0.001], carried(8 / 255, "other"), model="masked", digest="a" * 64),
         Made([NEVER, NEVER, NEVER, NEVER], carried(8 / 255, "masked"), model="other", digest="b" * 64),
     )
-    [matrix] = transfer_matrices(frames)
+    [matrix] = transfer_matrices(Results(frames).transfers)
     found = {
         (row, column): square
         for row, squares in matrix.rows
@@ -137,7 +137,7 @@ def test_unique_kills_are_those_of_one_attack_alone(tmp_path):
         Made([0.001, NEVER, NEVER, WRONG], pgd(name="fgsm")),
         Made([NEVER, NEVER, 0.001, WRONG], pgd(2 / 255)),  # another budget: with nobody to compare with
     )
-    [board] = boards(frames)
+    [board] = Results(frames).boards
     assert unique_kills(frames, board, ("toy",)) == (
         Kill("toy", "toys, n = 4", "Linf@8/255", "pgd", 2, 1, 3),
         Kill("toy", "toys, n = 4", "Linf@8/255", "fgsm", 1, 0, 3),
@@ -152,7 +152,7 @@ def test_hostile_names_stay_text_in_every_section(tmp_path):
         cells += [Made([NEVER, 0.3, 0.001], cw(), **own), Made([NEVER, 0.003, 0.001], **own)]
         cells.append(Made([0.003, 0.001, 0.001], carried(8 / 255, HOSTILE[number - 1]), **own))
         cells.append(Made([0.003, 0.001, 0.001], pgd(name="fgsm"), **own))
-    tree = Tree(html.render(make(tmp_path, *cells)))
+    tree = Tree(html.render(Results(make(tmp_path, *cells))))
     assert tree.open == []
     assert tree.seen.count("script") == tree.seen.count("style") == 1
     for section in ("trade-off", "curves", "heat", "kills", "transfer"):
@@ -177,8 +177,8 @@ def test_a_regressor_has_its_table_and_an_arrow_an_image_and_no_leaderboard(tmp_
         frames = collect(store)
     found = below(frames)
     assert [row.attack for row in found.regressors] == ["fgsm", "fgsm(tolerance=0.01)"]
-    stored = va_frame(frames).set_index("attack")
-    for _, _, attack, _, _, *numbers in Tree(html.render(frames)).rows["table-regressors"]:
+    stored = va_frame(Results(frames).regressions).set_index("attack")
+    for _, _, attack, _, _, *numbers in Tree(html.render(Results(frames))).rows["table-regressors"]:
         wanted = [
             stored.loc[attack, f"{when}_{name}_{dimension}"]
             for name in ("ccc", "rmse")
@@ -193,7 +193,7 @@ def test_a_regressor_has_its_table_and_an_arrow_an_image_and_no_leaderboard(tmp_
     ring = re.search(r'class="move"><circle cx="([^"]+)" cy="([^"]+)"', figure.drawing)
     assert float(ring[1]) == pytest.approx(200 + 160 * own["clean_valence"], abs=0.06)
     assert float(ring[2]) == pytest.approx(200 - 160 * own["clean_arousal"], abs=0.06)
-    tree = Tree(html.render(frames))
+    tree = Tree(html.render(Results(frames)))
     assert "No leaderboard yet" not in tree.text
     assert "Moves on the circumplex" in tree.text
 

@@ -20,6 +20,7 @@ from fer_bench.cli.main import main
 from fer_bench.errors import UsageError
 from fer_bench.stats.rates import wilson
 from reports.tables import breakdowns
+from reports.tables.results import Results
 from reports.write.exports import TABLES
 
 SUFFIXES = [".csv", ".parquet", ".json", ".md", ".tex"]
@@ -42,7 +43,7 @@ def two_models(tmp_path: Path) -> None:
 
 
 def test_per_class_accuracies_are_counted_within_the_class(tmp_path):
-    table = breakdowns.per_class(fer_bench.load(store(tmp_path)))
+    table = breakdowns.per_class(Results(fer_bench.load(store(tmp_path))))
     rows = table[table["reading"] == "pgd@8/255"].set_index("class")
     assert rows["images"].to_dict() == {"angry": 4, "happy": 2}
     assert rows["clean_accuracy"].to_dict() == {"angry": 0.75, "happy": 1.0}
@@ -52,7 +53,7 @@ def test_per_class_accuracies_are_counted_within_the_class(tmp_path):
 
 def test_confusion_counts_sum_to_the_matrices_before_and_after(tmp_path):
     """A fooled sample of class c is predicted as c + 1; a wrong one was so before."""
-    table = breakdowns.confusion(fer_bench.load(store(tmp_path)))
+    table = breakdowns.confusion(Results(fer_bench.load(store(tmp_path))))
     own = table[table["reading"] == "pgd@8/255"]
     assert own["images"].sum() == 6
     clean = own.groupby(["truth", "clean"])["images"].sum().to_dict()
@@ -70,14 +71,14 @@ def test_confusion_counts_sum_to_the_matrices_before_and_after(tmp_path):
 
 def test_a_class_that_the_model_lacks_is_named_so(tmp_path):
     fewer = dataclasses.replace(CONTEXT, model_classes=("angry",))
-    table = breakdowns.confusion(make(tmp_path, Made([WRONG, NEVER], context=fewer)))
+    table = breakdowns.confusion(Results(make(tmp_path, Made([WRONG, NEVER], context=fewer))))
     assert table["clean"].tolist() == ["angry", breakdowns.UNKNOWN]
 
 
 def test_targets_are_counted_by_true_class_and_class_aimed_at_without_those_that_were_not_tried(tmp_path):
     """Of class 0 two were aimed at 3 (one reached) and one at 4; wrong images and those of class 3 are left out."""
     targeted_cell(tmp_path)
-    table = TABLES["targeted"].build(fer_bench.load(tmp_path))
+    table = TABLES["targeted"].build(Results(fer_bench.load(tmp_path)))
     assert list(table.columns)[5:] == ["reading", "truth", "target", "tried", "reached", "success_rate", "low", "high"]
 
     def counts(reading):
@@ -102,11 +103,11 @@ def test_targets_are_counted_by_true_class_and_class_aimed_at_without_those_that
 
 
 def test_cells_without_a_target_have_no_row_among_the_targeted(tmp_path):
-    assert TABLES["targeted"].build(fer_bench.load(store(tmp_path))).empty
+    assert TABLES["targeted"].build(Results(fer_bench.load(store(tmp_path)))).empty
 
 
 def test_a_curve_falls_from_the_clean_accuracy_through_the_budgets(tmp_path):
-    table = breakdowns.curves(fer_bench.load(store(tmp_path)))
+    table = breakdowns.curves(Results(fer_bench.load(store(tmp_path))))
     points = {
         attack: list(zip(own["norm"], own["eps"].round(6), (own["robust_accuracy"] * 6).round(6), strict=True))
         for attack, own in table.groupby("attack")

@@ -18,8 +18,9 @@ from places import GOLDEN
 from stored_results import CONTEXT, NEVER, WRONG, Made, cw, make, pgd
 
 import fer_bench
-from reports.tables import leaderboard as tables
 from reports.tables.frames import Frames
+from reports.tables.leaderboard import leaderboard
+from reports.tables.results import Results
 from reports.write import html
 
 PAGE = GOLDEN / "report.html"
@@ -57,11 +58,11 @@ def scrub(page: str) -> str:
 
 
 def test_the_page_is_the_golden_one(tmp_path):
-    assert scrub(html.render(example(tmp_path))) == PAGE.read_text(encoding="utf-8")
+    assert scrub(html.render(Results(example(tmp_path)))) == PAGE.read_text(encoding="utf-8")
 
 
 def test_the_page_loads_nothing_and_only_its_own_script_may_run(tmp_path):
-    page = html.render(example(tmp_path))
+    page = html.render(Results(example(tmp_path)))
     tree = Tree(page)
     assert tree.open == []
     assert not {"link", "img", "iframe", "object", "base", "form"} & set(tree.seen)
@@ -77,7 +78,7 @@ def test_the_page_loads_nothing_and_only_its_own_script_may_run(tmp_path):
 
 
 def test_every_link_goes_somewhere_and_no_id_stands_twice(tmp_path):
-    tree = Tree(html.render(example(tmp_path)))
+    tree = Tree(html.render(Results(example(tmp_path))))
     ids = [value for name, value in tree.attributes if name == "id"]
     assert len(ids) == len(set(ids))
     wanted = {value.removeprefix("#") for name, value in tree.attributes if name == "href"}
@@ -86,7 +87,7 @@ def test_every_link_goes_somewhere_and_no_id_stands_twice(tmp_path):
 
 
 def test_flags_failures_and_missing_classes_are_in_the_text(tmp_path):
-    text = Tree(html.render(example(tmp_path))).text
+    text = Tree(html.render(Results(example(tmp_path)))).text
     for words in (
         "contaminated? : It was trained on the test images. ( odd )",
         "lacks classes : The model has no class for fear",
@@ -121,8 +122,8 @@ def hostile(folder: Path) -> Frames:
 
 
 def test_hostile_text_stays_text(tmp_path):
-    page = html.render(hostile(tmp_path))
-    plain, tree = Tree(html.render(make(tmp_path / "plain", Made([NEVER])))), Tree(page)
+    page = html.render(Results(hostile(tmp_path)))
+    plain, tree = Tree(html.render(Results(make(tmp_path / "plain", Made([NEVER]))))), Tree(page)
     assert tree.open == []
     assert set(tree.seen) == {*plain.seen, "ul", "li", "ol", "a", "strong"} | set(tree.seen) & {"bdi", "span"}
     assert tree.seen.count("script") == tree.seen.count("style") == tree.of_the_page == 1
@@ -134,9 +135,9 @@ def test_hostile_text_stays_text(tmp_path):
 
 
 def test_a_store_without_cells_or_with_failures_only_is_a_clear_page(tmp_path):
-    empty = Tree(html.render(make(tmp_path / "empty")))
+    empty = Tree(html.render(Results(make(tmp_path / "empty"))))
     assert "This results folder holds no cells." in empty.text
-    failed = Tree(html.render(make(tmp_path / "failed", Made([], error="no network", n=3))))
+    failed = Tree(html.render(Results(make(tmp_path / "failed", Made([], error="no network", n=3)))))
     assert "No cell is finished." in failed.text
     assert "toy pgd@8/255 (Linf) toys, n = 3, seed 0 failed no network" in failed.text
     assert empty.open == failed.open == []
@@ -156,9 +157,9 @@ def ranked(folder: Path) -> Frames:
 
 def test_the_browser_shows_the_numbers_of_the_store(tmp_path):
     frames = ranked(tmp_path / "store")
-    html.write_html(frames, tmp_path / "report.html")
+    html.write_html(Results(frames), tmp_path / "report.html")
     seen = Tree(dom((tmp_path / "report.html").as_uri(), tmp_path / "profile")).rows["table-1"]
-    board = tables.leaderboard(frames)
+    board = leaderboard(Results(frames))
     assert [row[1] for row in seen] == list(board["model"]) == ["robust", "clean", "absent"]
     worst = [name for name in board if name.startswith("worst_case")]
     for row, (_, wanted) in zip(seen, board.iterrows(), strict=True):
@@ -178,7 +179,7 @@ def test_the_browser_shows_the_numbers_of_the_store(tmp_path):
     ],
 )
 def test_sorting_by_address_puts_what_is_absent_last(tmp_path, column, direction, order):
-    html.write_html(ranked(tmp_path / "store"), tmp_path / "report.html")
+    html.write_html(Results(ranked(tmp_path / "store")), tmp_path / "report.html")
     url = f"{(tmp_path / 'report.html').as_uri()}#table-1.sort={column}.{direction}"
     tree = Tree(dom(url, tmp_path / "profile"))
     assert [row[1] for row in tree.rows["table-1"]] == order
@@ -186,7 +187,7 @@ def test_sorting_by_address_puts_what_is_absent_last(tmp_path, column, direction
 
 
 def test_headings_are_buttons_that_sort_and_turn_the_order(tmp_path):
-    page = html.render(ranked(tmp_path / "store"))
+    page = html.render(Results(ranked(tmp_path / "store")))
     click = "document.querySelectorAll('#table-1 th button')[2].click();"
     start, end = page.index("<meta http-equiv"), page.index('<meta name="viewport')
     free = page[:start] + page[end:]
@@ -199,7 +200,7 @@ def test_headings_are_buttons_that_sort_and_turn_the_order(tmp_path):
 
 
 def test_the_browser_runs_no_hostile_script(tmp_path):
-    html.write_html(hostile(tmp_path / "store"), tmp_path / "report.html")
+    html.write_html(Results(hostile(tmp_path / "store")), tmp_path / "report.html")
     page = dom((tmp_path / "report.html").as_uri(), tmp_path / "profile")
     assert "<title>fer_bench: robustness" in page
     assert len(Tree(page).rows["table-1"]) == 1
@@ -207,4 +208,4 @@ def test_the_browser_runs_no_hostile_script(tmp_path):
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        PAGE.write_text(scrub(html.render(example(Path(folder)))), encoding="utf-8", newline="\n")
+        PAGE.write_text(scrub(html.render(Results(example(Path(folder))))), encoding="utf-8", newline="\n")

@@ -7,7 +7,8 @@ import re
 from stored_results import NEVER, WRONG, Made, cw, make, pgd
 
 from fer_bench.api import results
-from reports.tables import leaderboard
+from reports.tables.leaderboard import leaderboard
+from reports.tables.results import Results
 from reports.write.markdown import as_markdown
 
 
@@ -25,7 +26,7 @@ def test_numbers_stand_under_their_model_in_the_order_of_the_ranks(tmp_path):
         Made(outcomes, model="strong"),
         Made([0.3, 0.6, 0.2, NEVER, WRONG], cw(), model="strong"),
     )
-    table = rows(as_markdown(frames))
+    table = rows(as_markdown(Results(frames)))
     assert table[""] == ["strong", "weak"]
     assert [cell.split(" ")[0] for cell in table["clean accuracy"]] == ["80.0", "80.0"]
     assert [cell.split(" ")[0] for cell in table["pgd@8/255"]] == ["20.0", "0"]
@@ -33,18 +34,18 @@ def test_numbers_stand_under_their_model_in_the_order_of_the_ranks(tmp_path):
     assert table["cw@0.5"][0].startswith("40.0 (")
     assert table["cw@0.5"][1] == "n/a"
     assert table["cw, median norm"][0] == "0.45 (3 of 4 fell)"
-    board = leaderboard.leaderboard(frames).set_index("model")
+    board = leaderboard(Results(frames)).set_index("model")
     assert board.loc["strong", "robust_accuracy[pgd@8/255]"] == 0.2
 
 
 def test_failed_cells_are_listed_with_their_reason(tmp_path):
     frames = make(tmp_path, Made([0.01]), Made([], pgd(2 / 255), error="pgd broke: ValueError: no luck"))
-    assert "pgd broke: ValueError: no luck" in as_markdown(frames)
+    assert "pgd broke: ValueError: no luck" in as_markdown(Results(frames))
 
 
 def test_hostile_names_stay_text(tmp_path):
     name = "<script>alert(1)</script> | `x` [y](http://z) *b* _i_"
-    text = as_markdown(make(tmp_path, Made([0.01], model=name)))
+    text = as_markdown(Results(make(tmp_path, Made([0.01], model=name))))
     assert "<script>" not in text.replace("\\<script\\>", "")
     header = next(line for line in text.splitlines() if "alert" in line)
     assert len(re.findall(r"(?<!\\)\|", header)) == 3  # still one model in one column
@@ -59,7 +60,7 @@ def test_the_report_verb_writes_markdown_for_a_name_in_md(tmp_path):
 
 def test_flags_stand_below_the_table_with_what_they_are_about(tmp_path):
     text = as_markdown(
-        make(tmp_path, Made([0.01, NEVER], zero_gradient_rows=6), Made([0.001], pgd(0.5 / 255), model="b"))
+        Results(make(tmp_path, Made([0.01, NEVER], zero_gradient_rows=6), Made([0.001], pgd(0.5 / 255), model="b")))
     )
     notes = [line for line in text.splitlines() if line.startswith("- ")]
     assert any("zero gradient" in line and "pgd@8/255" in line for line in notes)

@@ -37,12 +37,17 @@ class Score:
 
 @dataclass(frozen=True)
 class MinimumNorm:
-    """Median norm of the smallest perturbations of `right` samples; `fell` of them fell, the others count as inf."""
+    """The smallest perturbations that one attack found of one model."""
 
+    #: The number of the cell that was read.
     cell: int
+    #: How they are measured.
     norm: Norm
+    #: Their median over the samples that were right, those that stood counting as infinite; None without any.
     median: float | None
+    #: Samples that were right and fell.
     fell: int
+    #: Samples that were right without attack.
     right: int
 
 
@@ -57,18 +62,21 @@ class WorstCase:
 
 @dataclass(frozen=True)
 class Entry:
-    """All that was measured of one model (weights, data, subset, seed): what a row of a leaderboard says.
+    """All that was measured of one model (weights, data, subset, seed): what a row of a leaderboard says."""
 
-    `first` is the first of its finished `cells`. `scores` by the reading's name, `minimum_norms` by attack,
-    `worst` by 'NORM@EPS'. `unsteady` samples were right before one attack and wrong before another.
-    """
-
+    #: The first of `cells`.
     first: StoredCell
+    #: Its finished cells.
     cells: tuple[StoredCell, ...]
+    #: Accuracy without attack, of the first cell.
     clean: Accuracy
+    #: By the reading's name, such as 'pgd@8/255'.
     scores: dict[str, Score]
+    #: By attack.
     minimum_norms: dict[str, MinimumNorm]
+    #: By threat, 'NORM@EPS'.
     worst: dict[str, WorstCase]
+    #: Samples that were right before one attack and wrong before another.
     unsteady: int
 
     @property
@@ -86,17 +94,22 @@ class Entry:
 class Board:
     """The entries that were judged on the same images, ranked.
 
-    The rule: by worst case at `ranked_by`, the smallest Linf budget that any of them reports (L2 where
-    there is no Linf), then by clean accuracy; equals share a rank; None where that worst case was not measured.
-    `ranges`: the ranks that paired tests of that worst case leave possible.
+    The rule: by worst case at `ranked_by`, then by clean accuracy; equals share a rank.
     """
 
+    #: Name of the data set.
     data: str
+    #: Digest of its images and labels.
     data_digest: str
+    #: How many images were taken.
     n: int
+    #: The smallest Linf budget that any entry reports, L2 where there is no Linf; None: none reports any.
     ranked_by: ThreatModel | None
+    #: In order of rank.
     entries: tuple[Entry, ...]
+    #: By entry; None where the worst case at `ranked_by` was not measured.
     ranks: tuple[int | None, ...]
+    #: By entry the ranks that paired tests of that worst case leave possible.
     ranges: tuple[Span | None, ...]
 
 
@@ -117,7 +130,7 @@ def boards(frames: Frames, readings: Sequence[Reading]) -> list[Board]:
         of = cells[0].cell
         of_entry = [reading for cell in cells for reading in of_cell[cell.id]]
         by_data.setdefault((of.data, of.n, of.data_digest), []).append(_entry(frames, cells, of_entry))
-    return [_board(frames, data, digest, n, entries) for (data, n, digest), entries in sorted(by_data.items())]
+    return [_board(frames, entries) for _, entries in sorted(by_data.items(), key=lambda item: item[0])]
 
 
 def _entry(frames: Frames, cells: Sequence[StoredCell], readings: Sequence[Reading]) -> Entry:
@@ -164,7 +177,9 @@ def _minimum_norm(cell: int, norm: Norm, verdicts: pd.DataFrame) -> MinimumNorm:
     return MinimumNorm(cell, norm, rates.median(sizes.tolist()), int(fell.sum()), len(right))
 
 
-def _board(frames: Frames, data: str, data_digest: str, n: int, entries: Sequence[Entry]) -> Board:
+def _board(frames: Frames, entries: Sequence[Entry]) -> Board:
+    """The board of the entries, one or more, that were judged on the same images."""
+    of = entries[0].first.cell
     threats = sorted((case.threat for entry in entries for case in entry.worst.values()), key=threat_order)
     ranked_by = threats[0] if threats else None
 
@@ -186,7 +201,7 @@ def _board(frames: Frames, data: str, data_digest: str, n: int, entries: Sequenc
         else:
             ranks.append(place + 1)
     left = [_withstood(frames, entry, str(ranked_by)) for entry in ordered]
-    return Board(data, data_digest, n, ranked_by, tuple(ordered), tuple(ranks), spans(left))
+    return Board(of.data, of.data_digest, of.n, ranked_by, tuple(ordered), tuple(ranks), spans(left))
 
 
 def _withstood(frames: Frames, entry: Entry, threat: str) -> pd.Series | None:

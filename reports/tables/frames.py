@@ -60,16 +60,20 @@ _CELL_COLUMNS = [
 class Frames:
     """The content of a results folder.
 
-    `cells`: one row a cell (identity, status, cost, context, flags). `verdicts`: one row a verdict (cell,
-    sample, truth, label, clean_prediction, fooled, attacked_prediction, norm, eight_bit, first_query,
-    forwards, backwards, target, right; of regressors valence and arousal: true, clean_ and attacked_). `stored`: the
-    same cells as objects. `runs`: provenance by run number. `stages`: what each stage of suites and curves did.
+    The columns of `verdicts`: cell, sample, truth, label, clean_prediction, fooled, attacked_prediction, norm,
+    eight_bit, first_query, forwards, backwards, target, right; of regressors valence and arousal: true, clean_ and
+    attacked_.
     """
 
+    #: One row a cell: identity, status, cost, context, flags.
     cells: pd.DataFrame
+    #: One row a verdict.
     verdicts: pd.DataFrame
+    #: The same cells as objects, by number.
     stored: dict[int, StoredCell]
+    #: Provenance by run number.
     runs: dict[int, Provenance]
+    #: What each stage of suites and curves did, by cell.
     stages: dict[int, tuple[StageCount, ...]]
 
     @cached_property

@@ -19,19 +19,21 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Duel:
-    """Two models on the `images` that both were asked about.
+    """Two models on the images that both were asked about."""
 
-    `first` and `second` are their places; `both` images were withstood by both, `only_first` by the first alone,
-    `only_second` by the second alone. `p`: the exact two-sided McNemar test, Holm-corrected over all pairs that were
-    compared with it.
-    """
-
+    #: Place of the one model.
     first: int
+    #: Place of the other.
     second: int
+    #: Images that both were asked about.
     images: int
+    #: Images that both withstood.
     both: int
+    #: Images that the first alone withstood.
     only_first: int
+    #: Images that the second alone withstood.
     only_second: int
+    #: Of the exact two-sided McNemar test, Holm-corrected over all pairs that were compared with it.
     p: float
 
 

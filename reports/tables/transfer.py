@@ -19,10 +19,15 @@ COLUMNS = ["data", "n", "seed", "attack", "threat", "source", "target", "robust_
 class Transfer:
     """The robust accuracy of `target` to the images that `attack` made on `source`; source == target: white box."""
 
+    #: The cell that was read.
     cell: StoredCell
+    #: Its label, without the source.
     attack: str
+    #: The model on which images were made.
     source: str
+    #: The model that judged them.
     target: str
+    #: Robust accuracy of the target.
     robust: Accuracy
 
 

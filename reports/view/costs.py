@@ -17,16 +17,25 @@ from reports.view.svg import PERCENT, Axis, Dot, Line, lines
 
 @dataclass(frozen=True)
 class Cost:
-    """What a cell cost. `each`: rows, forward and backward, per judged image."""
+    """What a cell cost, as text."""
 
+    #: Name of the model.
     model: str
+    #: Attack and budget.
     attack: str
+    #: Data set and subset.
     data: str
+    #: Images that were judged.
     images: str
+    #: Time that it took.
     seconds: str
+    #: Rows that went through the model.
     forward: str
+    #: Rows of gradients.
     backward: str
+    #: Rows, forward and backward, per judged image.
     each: str
+    #: The exact numbers from `images` on.
     sort: tuple[str, str, str, str, str]
 
 
@@ -87,7 +96,15 @@ def _each(
     value: Callable[[StoredCell], float],
     written: Callable[[float], str],
 ) -> Figure | None:
-    """One row of dots an attack, the dearest above; None where nothing was spent."""
+    """One row of dots an attack, the dearest above; None where nothing was spent.
+
+    `title`: of the figure.
+    `unit`: what the axis measures.
+    `cells`: those shown, a dot each.
+    `style`: by the attack's label.
+    `value`: what a cell cost.
+    `written`: makes words of it.
+    """
     spent: dict[str, list[tuple[float, str]]] = {}
     for cell in cells:
         if value(cell) > 0:

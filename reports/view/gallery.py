@@ -60,18 +60,23 @@ class Picture:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """One image that fell, as made again. `pictures` is empty where they must not be in the page.
+    """One image that fell, as made again."""
 
-    `differs`: what is not as it was stored; "" where all is.
-    """
-
+    #: Key of its cell.
     cell: str
+    #: Beginning of its digest.
     sample: str
+    #: True class.
     truth: str
+    #: Prediction without attack.
     before: str
+    #: Prediction under attack.
     after: str
+    #: Norm and size of the perturbation.
     size: str
+    #: Clean, attacked and difference; empty where they must not be in the page.
     pictures: tuple[Picture, ...]
+    #: What is not as it was stored; "" where all is.
     differs: str
 
 
@@ -87,16 +92,19 @@ class Wall:
 
 @dataclass(frozen=True)
 class Hall:
-    """The walls of one board at one threat, and where their perturbations' energy goes.
+    """The walls of one board at one threat, and where their perturbations' energy goes."""
 
-    `withheld`: why there are no pictures; "" where there are.
-    """
-
+    #: Data set and subset.
     title: str
+    #: Norm and budget.
     threat: str
+    #: Why there are no pictures; "" where there are.
     withheld: str
+    #: One a row of the board.
     walls: tuple[Wall, ...]
+    #: By region and by band; empty where nothing was measured.
     energies: tuple[Matrix, ...]
+    #: What a reader must know of the energies.
     notes: tuple[str, ...]
 
 
@@ -148,6 +156,14 @@ def _hall(hung: Hung, board: Board, threat: str, own: Sequence[tuple[str, Choice
 
 
 def _wall(hung: Hung, name: str, choice: Choice, room: Room, pictured: bool) -> Wall:
+    """The wall of one row of a board.
+
+    `hung`: the gallery that it is of.
+    `name`: what the row is called.
+    `choice`: what was to be shown.
+    `room`: what was made again of it.
+    `pictured`: whether the page may hold pictures of it.
+    """
     cell = choice.wanted.cell
     problem = visible(room.problem)
     if not choice.wanted.verdicts:

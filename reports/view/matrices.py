@@ -18,12 +18,17 @@ from reports.view.format import interval, percent, visible
 
 @dataclass(frozen=True)
 class Square:
-    """A field of a matrix. `shade`: 0 to 100, how dark; `sort`: the exact fraction; both "" where not measured."""
+    """A field of a matrix."""
 
+    #: What stands in it.
     text: str
+    #: Words on hover.
     tip: str = ""
+    #: How dark, 0 to 100; "" where not measured.
     shade: str = ""
+    #: The exact fraction; "" where not measured.
     sort: str = ""
+    #: A remark shown with it, which the style sheet may mark.
     flag: str = ""
 
 
@@ -143,12 +148,19 @@ def _reached(counts: tuple[int, int] | None) -> Square:
 class Kill:
     """What one attack broke of a model at a threat, and what it alone broke."""
 
+    #: Name of the row.
     model: str
+    #: Data set and subset.
     data: str
+    #: Norm and budget.
     threat: str
+    #: Name of the attack.
     attack: str
+    #: Images that fell to it.
     broke: int
+    #: Images that fell to it and to no other attack there.
     alone: int
+    #: Images that were right without attack.
     right: int
 
 

@@ -20,11 +20,17 @@ from reports.view.rows import BoardTable, board_table
 class Problem:
     """A cell without a result, and why."""
 
+    #: Name of the model.
     model: str
+    #: Attack and budget.
     attack: str
+    #: Data set, subset and seed.
     data: str
+    #: 'failed' or 'unfinished'.
     status: str
+    #: The error, or how far it came.
     reason: str
+    #: Number of the run.
     run: str
 
 
@@ -32,10 +38,15 @@ class Problem:
 class Setting:
     """An attack as it was run: every parameter."""
 
+    #: Attack and budget.
     attack: str
+    #: Smallest perturbation, or within a budget.
     kind: str
+    #: Its norm.
     norm: str
+    #: Version of its code.
     version: str
+    #: 'name=value', comma-separated.
     parameters: str
 
 
@@ -51,12 +62,17 @@ class Lack:
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a model. `anchor`: its place on the page."""
+    """What is known of a model."""
 
+    #: Its place on the page.
     anchor: str
+    #: By which it is asked for.
     name: str
+    #: In words.
     title: str
+    #: Names and values, in order.
     facts: tuple[tuple[str, str], ...]
+    #: A sentence each.
     notes: tuple[str, ...]
 
 
@@ -83,18 +99,31 @@ class Run:
 class Page:
     """The whole report."""
 
+    #: Version of the protocol.
     protocol: str
+    #: Version of fer_bench.
     version: str
+    #: How many cells there are.
     cells: int
+    #: How many of them are done.
     finished: int
+    #: How many models they are of.
     models: int
+    #: The leaderboards.
     boards: tuple[BoardTable, ...]
+    #: Cells without a result.
     problems: tuple[Problem, ...]
+    #: Attacks as they were run.
     settings: tuple[Setting, ...]
+    #: What each cell cost.
     costs: tuple[Cost, ...]
+    #: Classes that a model and a data set do not share.
     lacks: tuple[Lack, ...]
+    #: What is known of each model.
     cards: tuple[Card, ...]
+    #: Identities of weights and images.
     digests: tuple[Digest, ...]
+    #: Where and with what cells were made.
     runs: tuple[Run, ...]
 
 

@@ -33,24 +33,31 @@ class Expression:
 
 @dataclass(frozen=True)
 class Profile:
-    """What one row of a board is like in detail, under `attack`: the attack that leaves least at the board's threat.
+    """What one row of a board is like in detail, under the attack that leaves least at the board's threat."""
 
-    `hardest`, `easiest`: the expressions of lowest and highest robust accuracy. `norms`: by minimum-norm attack the
-    size within which each share of QUANTILES fell. `kills`: what each attack broke where several had the same budget.
-    `anchor`, `card`: places on the page, of the profile and of its model's card.
-    """
-
+    #: Its place on the page.
     anchor: str
+    #: The place of its model's card.
     card: str
+    #: What the row is called.
     name: str
+    #: Data set and subset.
     data: str
+    #: The attack, with its budget.
     attack: str
+    #: By class of the data.
     expressions: tuple[Expression, ...]
+    #: The expressions of lowest robust accuracy.
     hardest: str
+    #: Those of highest.
     easiest: str
+    #: Confusion without attack.
     before: Matrix
+    #: Confusion under it.
     after: Matrix
+    #: By minimum-norm attack the size within which each share of QUANTILES fell.
     norms: tuple[tuple[str, tuple[str, ...]], ...]
+    #: What each attack broke where several had the same budget.
     kills: tuple[Kill, ...]
 
 
@@ -70,6 +77,15 @@ def profiles(frames: Frames, board: Board, names: Sequence[str], kills: Sequence
 
 
 def _profile(frames: Frames, board: Board, name: str, entry: Entry, score: Score, kills: tuple[Kill, ...]) -> Profile:
+    """The profile of one row.
+
+    `frames`: what holds its verdicts.
+    `board`: the board that it is on.
+    `name`: what it is called.
+    `entry`: what was measured of it.
+    `score`: that of its strongest attack.
+    `kills`: its own, of all of the board's.
+    """
     cell, own = frames.stored[score.reading.cell], frames.by_cell[score.reading.cell]
     left = robust(own, score.reading.threat)
     classes = cell.context.data_classes

@@ -13,17 +13,21 @@ from reports.view.rows import Number
 
 @dataclass(frozen=True)
 class RegressorRow:
-    """One finished cell of a regressor. `numbers`: CCC of valence before and under attack, of arousal, then RMSE.
+    """One finished cell of a regressor."""
 
-    `tolerated`: with a tolerance the share of images, in per cent, whose loss stayed within it.
-    """
-
+    #: Name of the model.
     model: str
+    #: Data set, subset and seed.
     data: str
+    #: Label of the attack.
     attack: str
+    #: Norm and budget.
     threat: str
+    #: The loss that the attack raises.
     raises: str
+    #: CCC of valence before and under attack, of arousal, then RMSE.
     numbers: tuple[Number, ...]
+    #: With a tolerance the share of images, in per cent, whose loss stayed within it.
     tolerated: Number
 
 

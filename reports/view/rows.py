@@ -30,30 +30,41 @@ _TIPS: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Number:
-    """A number for display. `sort`: plain, "" where not measured. `low`, `at`, `high`: its bar, 0 to 100, or ""."""
+    """A number for display."""
 
+    #: What is read.
     text: str
+    #: Its 95 % interval, or another remark; "" without.
     interval: str = ""
+    #: The exact number; "" where not measured.
     sort: str = ""
+    #: Where its bar begins, 0 to 100, or "".
     low: str = ""
+    #: Where the number stands on it.
     at: str = ""
+    #: Where its bar ends.
     high: str = ""
+    #: Footnotes marked at it.
     notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of numbers under the heading `group`; `name` is the attack or threat that it is about.
+    """A column of numbers."""
 
-    `threat`: the norm and budget, or the norm alone of a minimum norm; "" without attack.
-    """
-
+    #: What is measured.
     kind: Kind
+    #: The heading over it and its neighbours.
     group: str
+    #: The attack or threat that it is about.
     name: str
+    #: Its own heading.
     title: str
+    #: What it says, in a sentence.
     tip: str
+    #: Footnotes marked at its heading.
     notes: tuple[Note, ...] = ()
+    #: The norm and budget, or the norm alone of a minimum norm; "" without attack.
     threat: str = ""
 
 
@@ -67,41 +78,61 @@ class Group:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A model on a board. `differs` tells it from another row of the same name; `badges` are notes about it.
+    """A model on a board."""
 
-    `range`: the ranks that paired tests leave possible, '1 to 3', explained by `range_tip`; "" without a rank.
-    `profile`, `card`: places on the page that say more about it; the profile may not be there.
-    """
-
+    #: Its place, '-' without one.
     rank: str
+    #: The ranks that paired tests leave possible, '1 to 3'; "" without a rank.
     range: str
+    #: What `range` comes from; "" without a rank.
     range_tip: str
+    #: What the model predicts.
     task: str
+    #: Its architecture.
     family: str
+    #: 'yes' or 'no'.
     defended: str
+    #: Name of the model.
     name: str
+    #: What tells it from another row of the same name; "" where nothing must.
     differs: str
+    #: In words.
     title: str
+    #: Family, year, size.
     facts: str
+    #: Footnotes about the model itself.
     badges: tuple[Note, ...]
+    #: By column.
     numbers: tuple[Number, ...]
+    #: What runs its cells again.
     command: str
+    #: The place on the page of its profile, which may not be there.
     profile: str
+    #: The place on the page of its card.
     card: str
 
 
 @dataclass(frozen=True)
 class BoardTable:
-    """A leaderboard. `widest`: the width of the widest 95 % interval at this n, in points."""
+    """A leaderboard."""
 
+    #: Name of the data set.
     data: str
+    #: Of its images and labels.
     digest: str
+    #: How many images.
     n: str
+    #: The rule, in sentences.
     ranking: str
+    #: The width of the widest 95 % interval at this n, in points.
     widest: str
+    #: In order.
     columns: tuple[Column, ...]
+    #: Headings over consecutive columns.
     groups: tuple[Group, ...]
+    #: In order of rank.
     rows: tuple[ModelRow, ...]
+    #: All footnotes.
     notes: tuple[Note, ...]
 
     @property

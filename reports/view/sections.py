@@ -29,19 +29,33 @@ class Listing:
 class Sections:
     """What stands below the leaderboards; what is empty has no section."""
 
+    #: Clean against robust, one a board.
     trade_offs: tuple[Figure, ...]
+    #: Robust accuracy by budget, one an attack and data set.
     curves: tuple[Figure, ...]
+    #: What stands at which size, one a minimum-norm attack.
     norms: tuple[Figure, ...]
+    #: Models by attacks, one a board.
     heat_maps: tuple[Matrix, ...]
+    #: What each attack broke, and alone broke.
     kills: tuple[Kill, ...]
+    #: What each stage of a suite broke.
     stages: Listing
+    #: Made on one model, judged on another.
     transfers: tuple[Matrix, ...]
+    #: True class by class aimed at.
     targets: tuple[Matrix, ...]
+    #: Agreement with the truth.
     regressors: tuple[RegressorRow, ...]
+    #: Where attacks move predictions of valence and arousal.
     circumplexes: tuple[Figure, ...]
+    #: A row of a board in detail.
     profiles: tuple[Profile, ...]
+    #: Headings of the profiles' sizes.
     quantiles: tuple[str, ...]
+    #: Rows and seconds of each cell.
     costs: tuple[Figure, ...]
+    #: Robust accuracy by cost, one a threat.
     strengths: tuple[Figure, ...]
 
 

@@ -43,12 +43,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis from `low` to `high`, with ticks (place, words). `bend` straightens an uneven scale and must rise."""
+    """An axis of a chart."""
 
+    #: What it measures, with its unit.
     title: str
+    #: The value at its beginning.
     low: float
+    #: The value at its end.
     high: float
+    #: Place and words of each.
     ticks: tuple[tuple[float, str], ...]
+    #: Straightens an uneven scale; it must rise.
     bend: Callable[[float], float] = field(default=lambda value: value)
 
     def share(self, value: float) -> float:
@@ -68,7 +73,14 @@ PERCENT = Axis("robust accuracy, %", 0, 100, tuple((float(tick), str(tick)) for 
 
 
 def lines(x: Axis, y: Axis, drawn: Sequence[Line], label: str, joined: bool = True) -> Markup:
-    """A chart of named lines with a mark at each point, the names beside their last; not `joined`: marks alone."""
+    """A chart of named lines with a mark at each point, the names beside their last.
+
+    `x`: the axis below.
+    `y`: the axis at the left.
+    `drawn`: the lines, with one point or more each.
+    `label`: what the chart is, for a screen reader.
+    `joined`: False for marks alone.
+    """
     right = _WIDTH - _BESIDE
     place = _placed(x, y, right)
     parts = [_axes(x, y, right)]
@@ -217,6 +229,14 @@ def _text(x: float, y: float, words: str, anchor: str) -> Markup:
 
 
 def _drawing(parts: Sequence[Markup], label: str, height: float, width: float = _WIDTH, kind: str = "chart") -> Markup:
+    """The whole drawing.
+
+    `parts`: what is in it, the lowest first.
+    `label`: what it is, for a screen reader.
+    `height`: of the drawing, in its own units.
+    `width`: likewise.
+    `kind`: its class in the style sheet.
+    """
     return Markup('<svg class="{}" role="img" aria-label="{}" viewBox="0 0 {:g} {:g}" width="{:g}">{}</svg>').format(
         kind, label, width, height, width, Markup("").join(parts)
     )

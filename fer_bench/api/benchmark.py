@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from attacks import choose_attacks
 from attacks.on_regressors import for_task
 from attacks.select import check
+from fer_bench.api.request import Request, Settings
 from fer_bench.bench import provenance
-from fer_bench.bench.matrix import Entrant, Plan, Rerun, Summary, run_matrix
+from fer_bench.bench.matrix import Entrant, Plan, Summary, run_matrix
 from fer_bench.bench.transfer import run_transfer
 from fer_bench.core.evalset import EvalSet
 from fer_bench.core.model_card import ModelCard
@@ -30,6 +31,7 @@ from reports.write import html
 
 if TYPE_CHECKING:
     import pandas as pd
+    from typing_extensions import Unpack
 
 REPORT_NAME = "report.html"
 LEADERBOARD_NAME = "leaderboard.csv"
@@ -37,7 +39,7 @@ LEADERBOARD_NAME = "leaderboard.csv"
 
 @dataclass(frozen=True)
 class RunResult:
-    """What `run_cells` did, where it wrote, and everything that the results folder now holds."""
+    """What a run did, where it wrote, and everything that the results folder now holds."""
 
     summary: Summary
     results: Results
@@ -72,102 +74,75 @@ def _fetch(card: ModelCard) -> None:
     card_files(card.files, card.name)
 
 
+def run_request(request: Request) -> RunResult:
+    """Runs the missing cells of the matrix, writes table and report. Raises FerBenchError for what cannot be used."""
+    cards = choose_models(request.models, request.classes, request.input, request.weights)
+    chosen = choose_attacks(request.attacks, request.eps, request.target)
+    device = choose_device(request.device)
+    plan = Plan(device=device, seed=request.seed, batch_size=request.batch_size, rerun=request.rerun)
+    folder = Path(request.out)
+    evalset = open_data(request.data, request.n)
+    chosen = for_task(chosen, evalset.task)
+    cards = _of_task(cards, evalset, named=request.models != "all")
+    check(chosen, evalset.images.shape[1:])
+    with ResultStore(folder) as store:
+        origin = provenance.collect(request.command, device)
+        entrants = [entrant(card) for card in cards]
+        summary = run_matrix(entrants, chosen, evalset, store, plan, origin)
+        if request.transfer:
+            summary += run_transfer(entrants, chosen, evalset, store, plan, origin)
+        results = Results(collect(store))
+    result = RunResult(summary, results, folder / REPORT_NAME, folder / LEADERBOARD_NAME)
+    html.write_csv(results, result.leaderboard)
+    html.write_html(results, result.report)
+    return result
+
+
 def run_cells(
     models: str | Iterable[str | ModelCard] = "all",
     attacks: str | Iterable[str] = "pgd,cw",
     data: str = "demo",
-    *,
-    eps: str | None = None,
-    target: str | None = None,
-    n: int | None = None,
-    out: str | Path = "results",
-    device: str = "auto",
-    batch_size: int | None = None,
-    seed: int = 0,
-    rerun: Rerun = "failed",
-    transfer: bool = False,
-    classes: str | Sequence[str] = (),
-    given: str = "",
-    weights: Iterable[str] = (),
-    command: str | None = None,
+    **settings: Unpack[Settings],
 ) -> RunResult:
-    """Runs the missing cells of the matrix and writes the report; `run` describes the parameters."""
-    cards = choose_models(models, classes, given, weights)
-    chosen = choose_attacks(attacks, eps, target)
-    if batch_size is not None and batch_size < 1:
-        raise UsageError(f"--batch-size {batch_size} cannot be used; give auto or a whole number from 1.")
-    if n is not None and n < 1:
-        raise UsageError(f"--n {n} cannot be used; give a whole number from 1.")
-    where = choose_device(device)
-    plan = Plan(device=where, seed=seed, batch_size=batch_size, rerun=rerun)
-    folder = Path(out)
-    evalset = open_data(data, n)
-    chosen = for_task(chosen, evalset.task)
-    cards = _of_task(cards, evalset, named=models != "all")
-    check(chosen, evalset.images.shape[1:])
-    with ResultStore(folder) as store:
-        origin = provenance.collect(command or "fer_bench.run(...)", where)
-        entrants = [entrant(card) for card in cards]
-        summary = run_matrix(entrants, chosen, evalset, store, plan, origin)
-        if transfer:
-            summary += run_transfer(entrants, chosen, evalset, store, plan, origin)
-        results = Results(collect(store))
-    done = RunResult(summary, results, folder / REPORT_NAME, folder / LEADERBOARD_NAME)
-    html.write_csv(results, done.leaderboard)
-    html.write_html(results, done.report)
-    return done
+    """As `run`, but silent, and with everything that the results folder holds in place of its leaderboard."""
+    return run_request(Request.of(models, attacks, data, **settings))
 
 
 def run(
     models: str | Iterable[str | ModelCard] = "all",
     attacks: str | Iterable[str] = "pgd,cw",
     data: str = "demo",
-    *,
-    eps: str | None = None,
-    target: str | None = None,
-    n: int | None = None,
-    out: str | Path = "results",
-    device: str = "auto",
-    batch_size: int | None = None,
-    seed: int = 0,
-    rerun: Rerun = "failed",
-    transfer: bool = False,
-    classes: str | Sequence[str] = (),
-    given: str = "",
-    weights: Iterable[str] = (),
+    **settings: Unpack[Settings],
 ) -> pd.DataFrame:
     """Benchmarks models under attacks and returns the leaderboard of `out`, one row per model and data set.
 
-    `models`: 'all', names separated by commas, or a sequence of names and ModelCards of your own. `attacks`: such as
-    "pgd,cw" or "pgd(steps=50,eps=4/255)" or a suite. `data`: NAME[:PATH[:SPLIT]]. `eps`: budgets such as
-    "2/255,8/255,L2:0.5", in [0, 1] pixel units, or curves such as "0.25/255:16/255:log8". `target`: the class that
-    attacks aim at, a word, 'least-likely' or 'random'; None: any wrong class. `n`: the n images of smallest pixel
-    digest; None takes all. `device`: auto, cpu, cuda. `batch_size` None is automatic and cannot change a verdict
-    beyond rounding. `rerun`: never, failed or all. `transfer`: the images of each model are also tried on every other.
-    `classes` and `given` (its input, such as "224x224 RGB imagenet") are of a model of your own; `weights`: NAME=FILE.
+    - `models`: 'all', names separated by commas, or a sequence of names and ModelCards of your own.
+    - `attacks`: such as "pgd,cw" or "pgd(steps=50,eps=4/255)" or a suite.
+    - `data`: NAME[:PATH[:SPLIT]].
+
+    By keyword:
+
+    - `eps`: budgets such as "2/255,8/255,L2:0.5", in [0, 1] pixel units, or curves such as "0.25/255:16/255:log8";
+      default: those of the protocol.
+    - `target`: the class that attacks aim at, a word, 'least-likely' or 'random'; default: any wrong class.
+    - `n`: the n images of smallest pixel digest; default: all.
+    - `out`: the results folder; default: "results".
+    - `device`: "auto", the default, "cpu", "cuda" or "cuda:N".
+    - `batch_size`: images attacked together; default: automatic. It cannot change a verdict beyond rounding.
+    - `seed`: of every random draw; default: 0.
+    - `rerun`: which stored cells are run again, "never", "failed", the default, or "all".
+    - `transfer`: the images of each model are also tried on every other; default: False.
+    - `classes`: the outputs of a model of your own, in their order.
+    - `input`: what a model of your own takes, such as "224x224 RGB imagenet".
+    - `weights`: NAME=FILE, for models whose weights only you can bring.
 
     Columns: model, task, data, n, clean_accuracy, robust_accuracy[ATTACK@EPS] ..., worst_case[NORM@EPS] ...;
     fractions, NaN where not measured. Raises FerBenchError with one line for whatever cannot be used.
     """
-    if skipped := left_out(models):
+    request = Request.of(models, attacks, data, **settings)
+    if skipped := left_out(request.models):
         print(skipped, file=sys.stderr)
-    done = run_cells(
-        models,
-        attacks,
-        data,
-        eps=eps,
-        target=target,
-        n=n,
-        out=out,
-        device=device,
-        batch_size=batch_size,
-        seed=seed,
-        rerun=rerun,
-        transfer=transfer,
-        classes=classes,
-        given=given,
-        weights=weights,
-    )
-    for failure in done.summary.failures:
+    result = run_request(request)
+    for failure in result.summary.failures:
         print(f"{failure.model}, {failure.attack}: {failure.error}", file=sys.stderr)
-    return leaderboard(done.results)
+    return leaderboard(result.results)

@@ -20,9 +20,20 @@ def check_model(
     n: int | None = None,
     device: str = "auto",
     classes: str | Sequence[str] = (),
-    given: str = "",
+    input: str = "",  # noqa: A002  (what ModelCard and --input call it)
     weights: Iterable[str] = (),
 ) -> Examined:
-    """Examines a model as a run does before it attacks; the parameters are those of `run`."""
-    (card,) = choose_models([name], classes, given, weights)
+    """Examines a model as a run does before it attacks.
+
+    - `name`: of a model as in `run`, or its card.
+    - `data`: NAME[:PATH[:SPLIT]].
+    - `n`: the n images of smallest pixel digest; None: all.
+    - `device`: auto, cpu, cuda or cuda:N.
+    - `classes`: the outputs of a model of the user's own, in their order.
+    - `input`: what a model of the user's own takes, such as "224x224 RGB imagenet".
+    - `weights`: NAME=FILE where only the user can bring them.
+
+    Raises FerBenchError for whatever cannot be used.
+    """
+    (card,) = choose_models([name], classes, input, weights)
     return examination.check(card, open_model(card), open_data(data, n), choose_device(device))

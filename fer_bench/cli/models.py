@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,13 +28,13 @@ def models_list() -> None:
 @click.argument("name")
 @CLASSES
 @INPUT
-def models_show(name: str, classes: str, given: str) -> None:
+def models_show(name: str, classes: str, input: str) -> None:  # noqa: A002  (the option is --input)
     """Show everything that a model's card says."""
     from models_zoo.catalogue import weights
     from models_zoo.select import choose_models
     from reports.write import listing
 
-    (card,) = choose_models([name], classes, given)
+    (card,) = choose_models([name], classes, input)
     click.echo(listing.model(card, weights(card)))
 
 
@@ -59,14 +60,12 @@ def models_fetch(names: tuple[str, ...]) -> None:
 @CLASSES
 @INPUT
 @WEIGHTS
-def models_check(
-    name: str, data: str, n: int | None, device: str, classes: str, given: str, weights: tuple[str, ...]
-) -> None:
+def models_check(name: str, **options: Any) -> None:
     """Examine a model as a run does, and its other splits too. Exit code 0: nothing found, 1: something was."""
     from fer_bench.api import models as api_models
     from reports.write import listing
 
-    examined = api_models.check_model(name, data, n=n, device=device, classes=classes, given=given, weights=weights)
+    examined = api_models.check_model(name, **options)
     click.echo(listing.examined(name, examined))
     if examined.findings:
         raise SystemExit(1)

@@ -28,11 +28,9 @@ def batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int | 
     return int(value)
 
 
-#: The options that say what a model of the user's own is; `run` has them too.
+#: The options that say what a model of the user's own is.
 WEIGHTS = click.option(
     "--weights", multiple=True, metavar="NAME=FILE", help="A file that only you can bring; see `models show NAME`."
 )
 CLASSES = click.option("--classes", default="", metavar="WORD,..", help="Your own model's outputs, in their order.")
-INPUT = click.option(
-    "--input", "given", default="", metavar="WORDS", help='What your own model takes: "224x224 RGB imagenet".'
-)
+INPUT = click.option("--input", default="", metavar="WORDS", help='What your own model takes: "224x224 RGB imagenet".')

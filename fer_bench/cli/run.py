@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -62,24 +61,26 @@ from fer_bench.cli.options import CLASSES, INPUT, OUT, WEIGHTS, batch_size, comm
 @CLASSES
 @INPUT
 @WEIGHTS
-def run(models: str, attacks: str, data: str, out: Path, **options: Any) -> None:
+def run(**options: Any) -> None:
     """Attack models and write table, csv and report into the results folder.
 
     Cells that are stored already are not run again; a run that was killed goes on where it stopped. Exit code 0:
     done, 1: some cells failed, 2: something asked for cannot be used.
     """
     from fer_bench.api import benchmark
+    from fer_bench.api.request import Request
     from models_zoo import select
     from reports.write import html
 
-    done = benchmark.run_cells(models, attacks, data, out=out, command=command_line(), **options)
+    request = Request(**options, command=command_line())
+    done = benchmark.run_request(request)
     click.echo(html.as_text(done.results))
     for failure in done.summary.failures:
         click.echo(f"failed: {failure.model}, {failure.attack}: {' '.join(failure.error.split())}", err=True)
     summary = done.summary
     click.echo(f"{summary.ran} cells run, {summary.present} were stored already, {len(summary.failures)} failed.")
     click.echo(f"Report: {done.report}   Table: {done.leaderboard}")
-    if skipped := select.left_out(models):
+    if skipped := select.left_out(request.models):
         click.echo(skipped, err=True)
     if summary.failures:
         raise SystemExit(1)

@@ -29,16 +29,17 @@ _OPTION = "ferbench_results"
 
 
 class Accuracy(float):
-    """A robust accuracy: a fraction that compares as a float and shows its 95 % interval where an assertion fails.
+    """A robust accuracy: a fraction that compares as a float and shows its 95 % interval where an assertion fails."""
 
-    `low`, `high`: the interval (Wilson). `clean`: accuracy without attack. `n`: number of images. `key`: the stored
-    cell, for `ferbench replay`.
-    """
-
+    #: Lower end of the Wilson interval.
     low: float
+    #: Upper end of the Wilson interval.
     high: float
+    #: Accuracy without attack.
     clean: float
+    #: Number of images.
     n: int
+    #: The stored cell, for `ferbench replay`.
     key: str
 
     @classmethod
@@ -59,15 +60,20 @@ class Accuracy(float):
 class Agreement(float):
     """A mean CCC under attack that compares as a float and shows both dimensions where an assertion fails.
 
-    `valence`, `arousal`: the CCC of each; `intervals`: their 95 % intervals. `clean`: the mean without attack. `n`,
-    `key`: as in Accuracy.
+    It is the mean of valence and arousal, in [-1, 1].
     """
 
+    #: The CCC of valence.
     valence: float
+    #: The CCC of arousal.
     arousal: float
+    #: The 95 % intervals of valence and of arousal.
     intervals: tuple[tuple[float, float], tuple[float, float]]
+    #: The mean without attack.
     clean: float
+    #: Number of images.
     n: int
+    #: The stored cell, for `ferbench replay`.
     key: str
 
     @classmethod
@@ -105,21 +111,27 @@ class Bench:
     ) -> Accuracy:
         """The share of images, in [0, 1], that the model has right and that `attack` does not change.
 
-        `model`: a module with its `classes` in the order of its outputs, a ModelCard, or a name of the registry. A
-        module takes images `(batch, 1 or 3, height, width)` in [0, 1], gives logits, and is left as it is; it is
-        measured anew each time. `attack`: one attack at one budget. `data`: NAME[:PATH[:SPLIT]]. `n`: the n images of
-        smallest pixel digest. Fails the test where the attack or the model breaks; raises FerBenchError for what
-        cannot be used.
+        - `model`: a module, a ModelCard, or a name of the registry. A module takes images `(batch, 1 or 3, height,
+          width)` in [0, 1], gives logits, and is left as it is; it is measured anew each time.
+        - `attack`: one attack at one budget.
+        - `data`: NAME[:PATH[:SPLIT]].
+        - `n`: the n images of smallest pixel digest; None: all.
+        - `classes`: of a module, in the order of its outputs.
+        - `name`: what a module is called in the results; empty: its class's name.
+        - `seed`: of every random draw.
+        - `device`: auto, cpu, cuda or cuda:N.
+
+        Fails the test where the attack or the model breaks; raises FerBenchError for what cannot be used.
         """
         from fer_bench.api import measure
 
         try:
-            found = measure.robust_accuracy(
-                model, attack, data, self.out, n=n, classes=classes, name=name, seed=seed, device=device
+            measured = measure.robust_accuracy(
+                measure.Question(model, attack, data, self.out, n, classes, name, seed, device)
             )
         except AttackError as error:
             pytest.fail(" ".join(str(error).split()), pytrace=False)
-        return Accuracy.of(found)
+        return Accuracy.of(measured)
 
     def robust_ccc(
         self,
@@ -134,17 +146,21 @@ class Bench:
     ) -> Agreement:
         """The mean CCC of a regressor's valence and arousal, in [-1, 1], while `attack` raises its error.
 
-        `model`: a module that answers `(batch, 2)`, valence and arousal in [-1, 1], a ModelCard, or a name of the
-        registry. `attack`: one attack at one budget, without tolerance. `data`: NAME:PATH[:SPLIT] of a set that is
-        labelled with valence and arousal. The rest as in `robust_accuracy`.
+        - `model`: a module that answers `(batch, 2)`, valence and arousal in [-1, 1], a ModelCard, or a name of the
+          registry.
+        - `attack`: one attack at one budget, without tolerance.
+        - `data`: NAME:PATH[:SPLIT] of a set that is labelled with valence and arousal.
+        - `n`, `name`, `seed`, `device`: as in `robust_accuracy`, and so are failures.
         """
         from fer_bench.api import measure
 
         try:
-            found = measure.robust_ccc(model, attack, data, self.out, n=n, name=name, seed=seed, device=device)
+            measured = measure.robust_ccc(
+                measure.Question(model, attack, data, self.out, n, name=name, seed=seed, device=device)
+            )
         except AttackError as error:
             pytest.fail(" ".join(str(error).split()), pytrace=False)
-        return Agreement.of(found)
+        return Agreement.of(measured)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

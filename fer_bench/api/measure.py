@@ -41,15 +41,20 @@ class Measured:
 
 @dataclass(frozen=True)
 class Concordance:
-    """The CCC of valence and of arousal under attack, with 95 % intervals, and where both are stored.
+    """The CCC of valence and of arousal under attack, in [-1, 1], and where both are stored.
 
-    `clean`: the mean of the two without attack. A CCC that is undefined, because nothing varies, counts as 0.
+    A CCC that is undefined, because nothing varies, counts as 0.
     """
 
+    #: With its 95 % interval.
     valence: rates.Rate
+    #: With its 95 % interval.
     arousal: rates.Rate
+    #: The mean of the two without attack.
     clean: float
+    #: Number of images.
     n: int
+    #: Of the stored cell.
     key: str
 
     @property
@@ -58,57 +63,61 @@ class Concordance:
         return (self.valence.value + self.arousal.value) / 2
 
 
-def robust_accuracy(
-    model: nn.Module | ModelCard | str,
-    attack: str,
-    data: str,
-    out: Path,
-    *,
-    n: int | None = None,
-    classes: Sequence[str] = (),
-    name: str = "",
-    seed: int = 0,
-    device: str = "auto",
-) -> Measured:
-    """The share of images that the model has right and that `attack` does not change.
+@dataclass(frozen=True)
+class Question:
+    """One model under one attack at one budget, and where its verdicts are kept.
 
-    `attack` is one attack at one budget. A module is measured anew each time, for its code may have changed where its
-    weights have not; for a card or a name of the registry what is stored in `out` is taken. Raises FerBenchError for
-    what cannot be used, AttackError where the attack or the model fails.
+    A module is measured anew each time, for its code may have changed where its weights have not; for a card or a name
+    of the registry what is stored in `out` is taken.
     """
-    done = _cell(_Asked(model, "expression", tuple(classes), name), attack, data, out, n, seed, device)
-    verdicts = done.frames.by_cell[done.cell.id]
-    left = robust(verdicts, done.cell.cell.attack.threat)
+
+    #: A module, a card, or a name of the registry.
+    model: nn.Module | ModelCard | str
+    #: One attack at one budget, such as "pgd(eps=2/255)".
+    attack: str
+    #: NAME[:PATH[:SPLIT]].
+    data: str
+    #: The results folder.
+    out: Path
+    #: How many images, those of smallest pixel digest; None: all.
+    n: int | None = None
+    #: Of a module for expressions: its outputs, in their order.
+    classes: Sequence[str] = ()
+    #: What a module is called in the results; empty: its class's name.
+    name: str = ""
+    #: Of every random draw.
+    seed: int = 0
+    #: 'auto', 'cpu', 'cuda' or 'cuda:N'.
+    device: str = "auto"
+
+
+def robust_accuracy(question: Question) -> Measured:
+    """The share of images that the model has right and that the attack does not change.
+
+    Raises FerBenchError for what cannot be used, AttackError where the attack or the model fails.
+    """
+    answer = _cell(question, "expression")
+    verdicts = answer.frames.by_cell[answer.cell.id]
+    left = robust(verdicts, answer.cell.cell.attack.threat)
     return Measured(
         robust=rates.wilson(int(left.sum()), len(left)),
         clean=rates.wilson(int(verdicts["right"].sum()), len(left)),
         n=len(left),
-        key=done.cell.key,
+        key=answer.cell.key,
     )
 
 
-def robust_ccc(
-    model: nn.Module | ModelCard | str,
-    attack: str,
-    data: str,
-    out: Path,
-    *,
-    n: int | None = None,
-    name: str = "",
-    seed: int = 0,
-    device: str = "auto",
-) -> Concordance:
-    """The concordance of a regressor's valence and arousal with the truth while `attack` raises its error.
+def robust_ccc(question: Question) -> Concordance:
+    """The concordance of a regressor's valence and arousal with the truth while the attack raises its error.
 
-    `attack` is one attack at one budget, without tolerance: with one it stops before the error is large. Otherwise as
-    `robust_accuracy`.
+    The attack is one without tolerance: with one it stops before the error is large. Raises as `robust_accuracy`.
     """
-    done = _cell(_Asked(model, "va", VALENCE_AROUSAL, name), attack, data, out, n, seed, device)
-    [found] = [entry for entry in agreement.regressions(done.frames) if entry.cell.id == done.cell.id]
-    assert found.attacked is not None
-    valence, arousal = (_rate(found.attacked[dimension]) for dimension in VALENCE_AROUSAL)
-    clean = sum(found.clean[dimension].agreement.ccc or 0.0 for dimension in VALENCE_AROUSAL) / len(VALENCE_AROUSAL)
-    return Concordance(valence, arousal, clean, done.cell.cell.n, done.cell.key)
+    answer = _cell(question, "va")
+    [measured] = [entry for entry in agreement.regressions(answer.frames) if entry.cell.id == answer.cell.id]
+    assert measured.attacked is not None
+    valence, arousal = (_rate(measured.attacked[dimension]) for dimension in VALENCE_AROUSAL)
+    clean = sum(measured.clean[dimension].agreement.ccc or 0.0 for dimension in VALENCE_AROUSAL) / len(VALENCE_AROUSAL)
+    return Concordance(valence, arousal, clean, answer.cell.cell.n, answer.cell.key)
 
 
 def _rate(measured: agreement.Measured) -> rates.Rate:
@@ -118,59 +127,58 @@ def _rate(measured: agreement.Measured) -> rates.Rate:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A model as it was given, what it must be for, and for a module what its outputs are."""
+class _Answer:
+    """A finished cell, and the frames of the folder that has it."""
 
-    model: nn.Module | ModelCard | str
-    task: Task
-    classes: tuple[str, ...]
-    name: str
-
-
-@dataclass(frozen=True)
-class _Done:
     frames: Frames
     cell: StoredCell
 
 
-def _cell(asked: _Asked, attack: str, data: str, out: Path, n: int | None, seed: int, device: str) -> _Done:
+def _cell(question: Question, task: Task) -> _Answer:
     """Runs the one cell, or finds it, and gives it with the frames of its folder."""
-    model = asked.model
-    live = isinstance(model, nn.Module)
-    card = _card(model, asked) if isinstance(model, nn.Module) else select.choose_models([model])[0]
-    chosen = attacks.choose_attacks(attack)
-    if len(chosen) != 1 or chosen[0].spec.minimum_norm:
-        raise UsageError(f"one attack at one budget is needed, not '{attack}'; give its eps, as in pgd(eps=2/255).")
-    evalset = fer_bench_data.open_data(data, n)
+    live = isinstance(question.model, nn.Module)
+    card = _card(question, task)
+    requested = attacks.choose_attacks(question.attack)
+    if len(requested) != 1 or requested[0].spec.minimum_norm:
+        raise UsageError(
+            f"one attack at one budget is needed, not '{question.attack}'; give its eps, as in pgd(eps=2/255)."
+        )
+    evalset = fer_bench_data.open_data(question.data, question.n)
     verb = {"expression": "robust_accuracy", "va": "robust_ccc"}
-    if evalset.task != asked.task:
-        raise UsageError(f"{verb[asked.task]} cannot use {data}; it is data for {verb[evalset.task]}.")
-    if card.task != asked.task:
-        raise UsageError(f"{verb[asked.task]} cannot use {card.name}; it is a model for {verb[card.task]}.")
-    (ready,) = for_task(chosen, evalset.task)
-    if asked.task == "va" and ready.spec.tolerance is not None:
-        raise UsageError(f"'{attack}' stops at a tolerance, which leaves no CCC under attack; ask without, as pgd.")
-    where = choose_device(device)
+    if evalset.task != task:
+        raise UsageError(f"{verb[task]} cannot use {question.data}; it is data for {verb[evalset.task]}.")
+    if card.task != task:
+        raise UsageError(f"{verb[task]} cannot use {card.name}; it is a model for {verb[card.task]}.")
+    (attack,) = for_task(requested, evalset.task)
+    if task == "va" and attack.spec.tolerance is not None:
+        raise UsageError(
+            f"'{question.attack}' stops at a tolerance, which leaves no CCC under attack; ask without, as pgd."
+        )
+    device = choose_device(question.device)
     entrant = benchmark.entrant(card)
-    plan = Plan(device=where, seed=seed, rerun="all" if live else "failed")
-    key = Cell(card.name, entrant.digest, ready.spec, evalset.name, evalset.digest, len(evalset), seed).key
-    with ResultStore(out) as store:
-        done = run_matrix([entrant], [ready], evalset, store, plan, provenance.collect("pytest", where))
-        for failure in done.failures:
+    plan = Plan(device=device, seed=question.seed, rerun="all" if live else "failed")
+    key = Cell(card.name, entrant.digest, attack.spec, evalset.name, evalset.digest, len(evalset), question.seed).key
+    with ResultStore(question.out) as store:
+        summary = run_matrix([entrant], [attack], evalset, store, plan, provenance.collect("pytest", device))
+        for failure in summary.failures:
             raise AttackError(f"{failure.model}, {failure.attack}: {failure.error}")
-        return _Done(collect(store), find.find_cell(store, key))
+        return _Answer(collect(store), find.find_cell(store, key))
 
 
-def _card(model: nn.Module, asked: _Asked) -> ModelCard:
-    """A card of a module that is at hand; the benchmark gets copies, so that the module stays as it is."""
-    if not asked.classes:
+def _card(question: Question, task: Task) -> ModelCard:
+    """The card of the model; a module gets one of its own, and the benchmark copies, so that it stays as it is."""
+    model = question.model
+    if not isinstance(model, nn.Module):
+        return select.choose_models([model])[0]
+    classes = VALENCE_AROUSAL if task == "va" else tuple(question.classes)
+    if not classes:
         raise UsageError("a module needs its classes, in the order of its outputs: classes=('angry', 'happy', ...).")
-    called = asked.name or type(model).__name__
+    name = question.name or type(model).__name__
     return ModelCard(
-        name=called,
-        title=called,
-        task=asked.task,
-        classes=asked.classes,
+        name=name,
+        title=name,
+        task=task,
+        classes=classes,
         input="unknown",
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         paper="unknown",

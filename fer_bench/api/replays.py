@@ -37,58 +37,63 @@ def replay(
 ) -> Replay:
     """Re-creates a stored verdict and its image from the store alone, and says what differs.
 
-    `cell` and `sample` are beginnings of a cell's key and of a sample's digest. `data` replaces the stored place of
-    the data set where that has moved. Pictures go to `out` (default: replay in the results folder). `weights`:
-    NAME=FILE for a model whose weights were brought. Raises FerBenchError where the model, the data or the sample
-    cannot be found.
+    - `results`: the results folder.
+    - `cell`: the beginning of a cell's key.
+    - `sample`: the beginning of a sample's digest.
+    - `data`: where the data set is now; None: where it was.
+    - `device`: auto, cpu, cuda or cuda:N.
+    - `out`: folder of the pictures; None: replay in the results folder.
+    - `weights`: NAME=FILE for a model whose weights were brought.
+
+    Raises FerBenchError where the model, the data or the sample cannot be found.
     """
     folder = Path(results)
     with ResultStore(folder, create=False) as store:
-        found = find.find_cell(store, cell)
-        stored = find.find_verdict(store, found, sample)
-    card = _card_again(found, weights)
-    attack = attack_again(found.cell.attack)
+        remembered = find.find_cell(store, cell)
+        verdict = find.find_verdict(store, remembered, sample)
+    card = _card_again(remembered, weights)
+    attack = attack_again(remembered.cell.attack)
     return recreate(
-        found,
-        stored,
+        remembered,
+        verdict,
         load_model(card),
         identity(card),
         attack,
         # An attack of a set needs exactly the set; any other finds its sample in whatever holds it.
-        open_data(data or found.context.data_source, found.cell.n if attack.fit else None),
+        open_data(data or remembered.context.data_source, remembered.cell.n if attack.fit else None),
         choose_device(device),
         Path(out) if out is not None else folder / "replay",
-        _source(found.cell.attack.source),
+        _source(remembered.cell.attack.source),
     )
 
 
-def remade(wanted: Sequence[Wanted], *, device: str = "auto", weights: Iterable[str] = ()) -> tuple[Room, ...]:
+def remade(cells: Sequence[Wanted], *, device: str = "auto", weights: Iterable[str] = ()) -> tuple[Room, ...]:
     """Makes stored verdicts of many cells again, from what the cells say alone; one room a cell.
 
     `weights`: NAME=FILE for models whose weights were brought. A cell whose model or data is gone has that as its
-    room's problem. Raises UsageError for weights that no wanted cell's model takes.
+    room's problem. Raises UsageError for weights that no model of the cells takes.
     """
-    given: dict[str, list[str]] = {split_defences(one.cell.cell.model)[0]: [] for one in wanted}
+    brought: dict[str, list[str]] = {split_defences(one.cell.cell.model)[0]: [] for one in cells}
     for pair in weights:
         name = pair.partition("=")[0].strip()
-        if name not in given:
-            known = ", ".join(given) or "none"
+        if name not in brought:
+            known = ", ".join(brought) or "none"
             raise UsageError(f"--weights {pair}: no model of this gallery is called '{name}'; it has {known}.")
-        given[name].append(pair)
+        brought[name].append(pair)
     # One set at a time is held; the cells come data set by data set.
     opened = functools.lru_cache(maxsize=1)(open_data)
 
-    def again(found: StoredCell) -> Opened:
-        card = _card_again(found, given[split_defences(found.cell.model)[0]])
-        data = opened(found.context.data_source, found.cell.n)
-        return Opened(load_model(card), identity(card), attack_again(found.cell.attack), data)
+    def again(remembered: StoredCell) -> Opened:
+        card = _card_again(remembered, brought[split_defences(remembered.cell.model)[0]])
+        data = opened(remembered.context.data_source, remembered.cell.n)
+        return Opened(load_model(card), identity(card), attack_again(remembered.cell.attack), data)
 
-    return gallery.rooms(wanted, again, choose_device(device))
+    return gallery.rooms(cells, again, choose_device(device))
 
 
-def _card_again(found: StoredCell, weights: Iterable[str]) -> ModelCard:
+def _card_again(remembered: StoredCell, weights: Iterable[str]) -> ModelCard:
     """The card of a stored cell's model, as it is now. Raises ModelError where there is none any more."""
-    name, context = found.cell.model, found.context
+    name, context = remembered.cell.model, remembered.context
     if not context.model_source and split_defences(name)[0] not in {card.name for card in every_model()}:
         raise ModelError(
             f"model '{name}' is not known here any more; install the package that has it, or `ferbench models add` it."

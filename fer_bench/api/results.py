@@ -41,13 +41,13 @@ def report(
 ) -> Path:
     """Writes the report of a results folder, or of several as one, and returns its path.
 
-    `output` is report.html in the first folder where not given; a name that ends in .md gives Markdown. A cell that
-    several folders hold is taken from the first that finished it.
-
-    `gallery`: how many attacked images of each model the page shows, beside where the energy of their perturbations
-    goes; they are made again, which runs models. Pictures of data sets that may not be passed on are left out unless
-    `embed_restricted`. `weights`: NAME=FILE of models whose weights were brought. `tell` is called with a line for
-    whatever cannot be shown, which the page says too.
+    - `results`: a results folder or several; a cell that several hold is taken from the first that finished it.
+    - `output`: the page; a name that ends in .md gives Markdown; None: report.html in the first folder.
+    - `gallery`: how many attacked images of each model the page shows, beside where the energy of their perturbations
+      goes; they are made again, which runs models. None: no gallery.
+    - `embed_restricted`: also show pictures of data sets that may not be passed on.
+    - `weights`: NAME=FILE of models whose weights were brought.
+    - `tell`: called with a line for whatever cannot be shown, which the page says too.
 
     Raises FerBenchError where a folder cannot be read, or where Markdown is to have a gallery.
     """

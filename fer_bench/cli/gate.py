@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -47,16 +47,7 @@ def baseline(results: Path, output: Path) -> None:
 @click.option("--markdown", type=PATH, help="Write Markdown to this file.")
 @click.option("--json", type=PATH, help="Write JSON to this file.")
 def check(
-    results: Path,
-    baseline: Path,
-    tolerance: float,
-    alpha: float,
-    require: tuple[str, ...],
-    exact: bool,
-    allow_missing: bool,
-    junit: Path | None,
-    markdown: Path | None,
-    json: Path | None,
+    results: Path, baseline: Path, junit: Path | None, markdown: Path | None, json: Path | None, **rule: Any
 ) -> None:
     """Compare results with a baseline; fail where an accuracy fell.
 
@@ -69,16 +60,10 @@ def check(
     from fer_bench.gate.check import Rule
     from reports.write import gate
 
-    rule = Rule(tolerance, alpha, exact, allow_missing, require)
-    found = gating.check(results, baseline, rule)
-    click.echo(gate.as_text(found))
-    _write(
-        found,
-        (junit, gate.as_junit),
-        (markdown, gate.as_markdown),
-        (json, gate.as_json),
-    )
-    if not found.passed:
+    compared = gating.check(results, baseline, Rule(**rule))
+    click.echo(gate.as_text(compared))
+    _write(compared, (junit, gate.as_junit), (markdown, gate.as_markdown), (json, gate.as_json))
+    if not compared.passed:
         raise SystemExit(1)
 
 
@@ -93,16 +78,16 @@ def compare(a: Path, b: Path, alpha: float, markdown: Path | None, json: Path | 
     from fer_bench.api import gating
     from reports.write import gate
 
-    found = gating.compare(a, b, alpha)
+    compared = gating.compare(a, b, alpha)
     titles = gate.COMPARE
-    click.echo(gate.as_text(found, titles))
-    _write(found, (markdown, lambda check: gate.as_markdown(check, titles)), (json, gate.as_json))
+    click.echo(gate.as_text(compared, titles))
+    _write(compared, (markdown, lambda check: gate.as_markdown(check, titles)), (json, gate.as_json))
 
 
-def _write(found: Check, *wanted: tuple[Path | None, Callable[[Check], str]]) -> None:
-    """Writes each form that was asked for."""
+def _write(compared: Check, *forms: tuple[Path | None, Callable[[Check], str]]) -> None:
+    """Writes each form that has a path."""
     from fer_bench.api import gating
 
-    for path, render in wanted:
+    for path, render in forms:
         if path is not None:
-            gating.write(render(found), path)
+            gating.write(render(compared), path)

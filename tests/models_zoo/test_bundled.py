@@ -81,8 +81,7 @@ def test_the_command_on_the_card_is_the_training_that_the_card_describes(card: M
     assert isinstance(main, click.Group)
     given = train.make_context("train", words).params
     assert given["name"] == card.name
-    options = {name: given[name] for name in Recipe.__dataclass_fields__ if name in given}
-    recipe = Recipe(**{**options, "freq": given["freq"] == "on"})
+    recipe = Recipe(**{name: given[name] for name in Recipe.__dataclass_fields__ if name in given})
     [described] = [note for note in card.notes if note.startswith("trained with: ")]
     stated = dict(pair.split("=") for pair in described.removeprefix("trained with: ").split(", "))
     own = dict(pair.split("=") for pair in recipe.describe().split(", "))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from fer_bench.core.evalset import EvalSet
-from fer_bench.data import collect
 from fer_bench.data.card import Contents, DatasetCard, Sample
 from fer_bench.data.formats import (
     afewva,
@@ -24,9 +24,11 @@ from fer_bench.data.formats import (
 )
 from fer_bench.data.layout import split_word
 from fer_bench.data.source import DataSource, parse_source
-from fer_bench.data.survey import Survey, survey
 from fer_bench.errors import DataError
 from fer_bench.registry import Registry
+
+if TYPE_CHECKING:
+    from fer_bench.data.survey import Survey
 
 __all__ = [
     "DATASETS",
@@ -34,7 +36,6 @@ __all__ = [
     "DataSource",
     "DatasetCard",
     "Sample",
-    "Survey",
     "open_data",
     "parse_source",
     "redistributable",
@@ -66,6 +67,8 @@ for _card in (
 
 def open_data(text: str, n: int | None = None) -> EvalSet:
     """Opens NAME[:PATH[:SPLIT]], or its `n` images of smallest pixel digest."""
+    from fer_bench.data import collect  # torch, which the cards do without
+
     source = parse_source(text)
     card = DATASETS.get(source.name)
     with _one_line(source):
@@ -83,6 +86,8 @@ def survey_data(text: str) -> Survey:
 
     Other splits are those that the card states (or the usual ones) and that are found at the same path.
     """
+    from fer_bench.data.survey import survey
+
     source = parse_source(text)
     card = DATASETS.get(source.name)
     with _one_line(source):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from attacks.card import AttackCard
     from attacks.staged import SuiteCard
     from fer_bench.bench.examination import Examined
-    from fer_bench.data import DatasetCard, Survey
+    from fer_bench.data import DatasetCard
+    from fer_bench.data.survey import Survey
 
 #: How many unreadable files, and how many sizes, are named.
 _NAMED = 10

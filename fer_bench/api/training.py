@@ -39,9 +39,17 @@ def train(
 ) -> Path:
     """Trains a network and returns the path of its card, beside which the weights and `log.csv` lie.
 
-    `arch`: 'slim' or 'timm:NAME'. `data`: NAME:PATH[:SPLIT], the split "train" where none is named; images that are
-    also in the set's other splits are not trained on. What `out` holds of the same training is gone on with. `tell`
-    gets each warning and fact, one line at a time. Raises FerBenchError for whatever cannot be used.
+    - `recipe`: how.
+    - `arch`: 'slim' or 'timm:NAME'.
+    - `data`: NAME:PATH[:SPLIT], the split "train" where none is named; images that are also in the set's other splits
+      are not trained on.
+    - `out`: the folder; what it holds of the same training is gone on with.
+    - `device`: auto, cpu, cuda or cuda:N.
+    - `name`: what the model is called; empty: architecture and method.
+    - `command`: what the card says made it.
+    - `tell`: gets each warning and fact, one line at a time.
+
+    Raises FerBenchError for whatever cannot be used.
     """
     folder, where = Path(out), choose_device(device)
     evalset, others = _open(data)
@@ -62,9 +70,9 @@ def train(
     tell(f"arithmetic: {net.precision} on {where}")
     title = name or f"{arch.rpartition(':')[2]}-{recipe.method}"
     with Bar(title) as bar:
-        done = loop(net, goal, prepared.material, recipe, folder, identity, (bar, CsvLog(folder), Says(tell)))
+        last = loop(net, goal, prepared.material, recipe, folder, identity, (bar, CsvLog(folder), Says(tell)))
     origin = Origin(title, arch, str(fresh.given), tuple(classes), f"{evalset.name}, train", command, notes)
-    return export(fresh.model, fresh.core, done, recipe, origin, folder)
+    return export(fresh.model, fresh.core, last, recipe, origin, folder)
 
 
 def _open(text: str) -> tuple[EvalSet, list[EvalSet]]:
@@ -86,7 +94,15 @@ def _open(text: str) -> tuple[EvalSet, list[EvalSet]]:
 def _precision(
     recipe: Recipe, fresh: Fresh, data: EvalSet, folder: Path, identity: str, where: torch.device
 ) -> Precision:
-    """The recipe's; for 'auto' that of the training which is gone on with, else the one measured to be faster here."""
+    """The recipe's; for 'auto' that of the training which is gone on with, else the one measured to be faster here.
+
+    - `recipe`: may say which.
+    - `fresh`: the network, which is timed.
+    - `data`: has the images that it is timed on.
+    - `folder`: of the training.
+    - `identity`: says which training may be gone on with.
+    - `where`: the device.
+    """
     if recipe.precision != "auto":
         return recipe.precision
     begun = state.read(folder, identity, where)

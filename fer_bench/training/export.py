@@ -34,19 +34,33 @@ _YEARS = {"pgd-at": 2018, "fgsm-rs": 2020, "trades": 2019, "mart": 2020, "pyrami
 class Origin:
     """What a card says that neither recipe nor state know: names, the network's parts, the data and the command."""
 
+    #: What the model is called.
     name: str
+    #: 'slim' or 'timm:NAME'.
     architecture: str
+    #: What the network takes, in words.
     input: str
+    #: Its outputs, in their order; valence and arousal of a regressor.
     classes: tuple[str, ...]
+    #: What it was trained on, in words.
     data: str
+    #: The command that made it, without the folders of this machine.
     command: str
+    #: What else a reader should know, one line each.
     notes: tuple[str, ...]
 
 
 def export(model: nn.Module, core: nn.Module, now: State, recipe: Recipe, origin: Origin, folder: Path) -> Path:
-    """Writes the best epoch's weights and the card to `folder`; returns the card's path.
+    """Writes the best epoch's weights, in half precision, and the card; returns the card's path.
 
-    `core` is the part of `model` whose weights are kept. Floating-point tensors are stored in half precision.
+    - `model`: the network that was trained.
+    - `core`: the part of it whose weights are kept.
+    - `now`: the state at the end.
+    - `recipe`: how it was trained.
+    - `origin`: what else the card says.
+    - `folder`: where both are written.
+
+    Raises UsageError where the weights are too large for half precision, or a file cannot be written.
     """
     with swapped(model, now.best):
         half = {
@@ -68,6 +82,14 @@ def export(model: nn.Module, core: nn.Module, now: State, recipe: Recipe, origin
 
 
 def _card(core: nn.Module, now: State, recipe: Recipe, origin: Origin, weights: Path) -> str:
+    """The card as TOML.
+
+    - `core`: has the parameters, which are counted.
+    - `now`: the state at the end.
+    - `recipe`: how it was trained.
+    - `origin`: what else the card says.
+    - `weights`: the file of the weights, which the card pins.
+    """
     best = now.best_epoch(recipe)
     score = f"score under PGD-{recipe.judge_steps}" if recipe.adversarial else "clean score"
     unit = " (minus the squared error)" if origin.classes == VALENCE_AROUSAL else ""

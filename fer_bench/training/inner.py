@@ -49,14 +49,19 @@ def pgd(
 ) -> torch.Tensor:
     """Images within the budget on which `climb` is large: `(n, channels, height, width)` in [0, 1].
 
-    Without a mask M = 1: delta <- clip(delta + alpha sign g, -eps, eps), x' = clip(x + delta, 0, 1), g the gradient at
-    x' (Madry et al., ICLR 2018). With `mask` M in [0, 1], `(n, 1, height, width)`:
+    - `climb`: what is to be large.
+    - `images`: `(n, channels, height, width)` in [0, 1].
+    - `budget`: radius, step, number of steps, and start: uniform in the ball (Madry), Gaussian of 0.001 (TRADES), zero.
+    - `generator`: of the random start.
+    - `mask`: M, in [0, 1], `(n, 1, height, width)`; None: 1 everywhere.
+    - `mask_on`: what is masked.
+
+    Without a mask: delta <- clip(delta + alpha sign g, -eps, eps), x' = clip(x + delta, 0, 1), g the gradient at x'
+    (Madry et al., ICLR 2018). With one:
 
     - `mask_on` "delta": x' = clip(x + M delta, 0, 1). |x' - x| <= M eps everywhere.
     - "step": delta <- clip(delta + M alpha sign g, -eps, eps), x' = clip(x + delta, 0, 1), starting at M times the
       random start. Places of small M move slowly, but may reach eps where there are steps enough.
-
-    Starts: uniform in the ball (Madry), Gaussian of 0.001 (TRADES), or zero.
     """
     delta = _start(images, budget, generator)
     on_delta, on_step = (mask, None) if mask_on == "delta" else (None, mask)

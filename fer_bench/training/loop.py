@@ -29,17 +29,19 @@ _ONE_CYCLE_PEAK = 0.4
 
 @dataclass(frozen=True)
 class Material:
-    """What is learned from: images `(n, channels, height, width)` in [0, 1], targets, landmark masks where needed.
+    """What is learned from, and what the epoch is chosen by."""
 
-    `masks`: uint8 `(n, 1, height, width)`, 255 for 1, or None. `held_images` and `held_targets` choose the epoch.
-    `digest` identifies all of it.
-    """
-
+    #: `(n, channels, height, width)` in [0, 1].
     images: torch.Tensor
+    #: As the objective makes them, one a row.
     targets: torch.Tensor
+    #: Landmark masks, uint8 `(n, 1, height, width)`, 255 for 1; None where they are not needed.
     masks: torch.Tensor | None
+    #: Images that the epoch is chosen by, as `images`.
     held_images: torch.Tensor
+    #: Their targets.
     held_targets: torch.Tensor
+    #: Identifies all of it.
     digest: str
 
 
@@ -76,10 +78,18 @@ def train(
     callbacks: Sequence[Callback] = (),
     save_seconds: float = SAVE_SECONDS,
 ) -> State:
-    """Trains `network` and returns the last state; `state.best` are the weights to keep.
+    """Trains and returns the last state; its `best` are the weights to keep.
 
-    What `folder` holds of the same training is gone on with: the weights at the end are those of a training that was
-    never interrupted. Raises ModelError where the loss is not finite, UsageError for a folder of another training.
+    - `network`: what is trained, on its device.
+    - `objective`: what the task asks for.
+    - `material`: what is learned from.
+    - `recipe`: how.
+    - `folder`: of the state. What it holds of the same training is gone on with, to the weights of an unbroken one.
+    - `identity`: says which training that is.
+    - `callbacks`: told what happens.
+    - `save_seconds`: after so many the state is written within an epoch too.
+
+    Raises ModelError where the loss is not finite, UsageError for a folder of another training.
     """
     model, device = network.model, network.device
     setting = Setting(network, objective, recipe)
@@ -119,7 +129,15 @@ def train(
 
 
 def draw(material: Material, recipe: Recipe, epoch: int, within: int, step: int, device: torch.device) -> Batch:
-    """Batch `within` of an epoch, augmented on the device: a function of the recipe's seed and these numbers."""
+    """One batch, augmented on the device: a function of the recipe's seed and the three numbers.
+
+    - `material`: what is learned from.
+    - `recipe`: seed, batch size and augmentation.
+    - `epoch`: from 0.
+    - `within`: the batch's number in its epoch, from 0.
+    - `step`: its number in the training, from 0.
+    - `device`: where the batch is to lie.
+    """
     n = len(material.images)
     chosen = batches.order(recipe.seed, epoch, n)[within * recipe.batch_size : (within + 1) * recipe.batch_size]
     generator = batches.generator_of(recipe.seed, "step", step, device)
@@ -160,14 +178,21 @@ def _weights(setting: Setting, attacked: Attacked) -> contextlib.AbstractContext
 
 
 def _close_epoch(setting: Setting, material: Material, now: State, line: EpochLog, total: int) -> None:
-    """Judges the epoch on the held-out images, with the averaged weights, and keeps it where it is the best."""
+    """Judges the epoch on the held-out images, with the averaged weights, and keeps it where it is the best.
+
+    - `setting`: network, objective and recipe.
+    - `material`: has the held-out images.
+    - `now`: gets the line, and the weights where they are the best.
+    - `line`: the epoch's, without scores and rate.
+    - `total`: steps of the training.
+    """
     model, recipe = setting.network.model, setting.recipe
     with averaging.swapped(model, now.mean) if recipe.ema else contextlib.nullcontext():
         scores = judge(setting, material.held_images, material.held_targets)
         rate = learning_rate(recipe, now.step - 1, total)
-        found = EpochLog(line.epoch, line.loss, rate, scores.clean, scores.fgsm, scores.robust, line.images_per_second)
-        now.log, now.running_loss = (*now.log, found), 0.0
-        if now.best_epoch(recipe) is found:
+        judged = EpochLog(line.epoch, line.loss, rate, scores.clean, scores.fgsm, scores.robust, line.images_per_second)
+        now.log, now.running_loss = (*now.log, judged), 0.0
+        if now.best_epoch(recipe) is judged:
             now.best = averaging.snapshot(model)
     now.warnings = (*now.warnings, *warnings(now.log, setting.objective.task == "expression"))
 

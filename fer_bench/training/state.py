@@ -23,37 +23,46 @@ VERSION = 1
 class EpochLog:
     """One line of the log, after an epoch.
 
-    `loss`: mean outer loss of its steps. The scores are means over the held-out images: accuracy, or minus the squared
-    error for valence and arousal. `clean`, `fgsm` (one step of eps), `robust` (PGD). `images_per_second`: training
-    images. Rates of 0 to 1.
+    Scores are means over the held-out images: accuracy, 0 to 1, or minus the squared error for valence and arousal.
     """
 
+    #: From 0.
     epoch: int
+    #: Mean outer loss of its steps.
     loss: float
+    #: Learning rate of its last step.
     lr: float
+    #: Score without attack.
     clean: float
+    #: Score under one step of eps.
     fgsm: float
+    #: Score under PGD.
     robust: float
+    #: Training images.
     images_per_second: float
 
 
 @dataclass
 class State:
-    """Where a training stands after `step` steps.
+    """Where a training stands."""
 
-    `weights`: of the network; `mean`: their running average, empty without one; `momentum`: of the optimiser, by
-    parameter name; `best`: the weights of the best epoch so far, empty before the first. `running_loss`: the sum since
-    the epoch began. `precision`: what was chosen at the start.
-    """
-
+    #: Steps made.
     step: int
+    #: As it was chosen at the start.
     precision: Precision
+    #: Of the network.
     weights: Weights
+    #: Their running average; empty without one.
     mean: Weights
+    #: Of the optimiser, by the parameter's name.
     momentum: Weights
+    #: The weights of the best epoch so far; empty before the first.
     best: Weights = field(default_factory=dict)
+    #: Sum of the losses since the epoch began.
     running_loss: float = 0.0
+    #: A line for each epoch.
     log: tuple[EpochLog, ...] = ()
+    #: What a reader of the card should know.
     warnings: tuple[str, ...] = ()
 
     def best_epoch(self, recipe: Recipe) -> EpochLog:

@@ -1,5 +1,5 @@
-# The two commands of the README. Each makes its own virtual environment; nothing outside this folder is touched but
-# the cache of fetched weights and photographs (FERBENCH_CACHE, else the platform's cache folder).
+# The commands of README and CONTRIBUTING. Each makes its own virtual environment; nothing outside this folder is
+# touched but the cache of fetched weights and photographs (FERBENCH_CACHE, else the platform's cache folder).
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/fer2013-validation.parquet),)
 export FERBENCH_FER2013 ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test lint bench clean
+.PHONY: demo check test fast lint bench clean
 
 $(BIN)/.installed: setup.cfg setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,14 @@ demo: $(BIN)/.installed
 
 test: $(BIN)/.installed-test lint
 	$(BIN)/python -m pytest
+
+# Before a commit: lint and the tests that are fast and need no network and no FER2013, on every core.
+check: lint fast
+
+FAST := not slow and not network and not fer2013
+
+fast: $(BIN)/.installed-test
+	$(BIN)/python -m pytest -n auto -q -m "$(FAST)"
 
 lint: $(BIN)/.installed-test
 	$(BIN)/ruff check .

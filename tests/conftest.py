@@ -20,6 +20,18 @@ settings.register_profile(
 )
 settings.load_profile("fer_bench")
 
+#: Attacks that ask thousands of times or search twice; every test that has one of them as a parameter is slow.
+SLOW_ATTACKS = ("apgd-t", "cw-search", "fab-t", "onepixel", "pixle", "spsa", "square", "warp")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the runs of slow attacks as slow, before -m selects."""
+    for item in items:
+        parameters = f"-{item.callspec.id}-" if hasattr(item, "callspec") else ""
+        if any(f"-{name}-" in parameters for name in SLOW_ATTACKS):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def fer2013() -> Path:

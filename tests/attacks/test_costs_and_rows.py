@@ -95,6 +95,7 @@ def test_what_a_card_says_of_rows_and_freezing_is_what_its_program_asks_for(name
 # --------------------------------------------------------------------------------------------------------------- CW
 
 
+@pytest.mark.slow
 def test_cw_moves_pixels_that_are_exactly_black_or_white():
     model = TwoWays()
     images = toy_images(12).double().round()
@@ -104,6 +105,7 @@ def test_cw_moves_pixels_that_are_exactly_black_or_white():
     assert all(v.fooled for v in verdicts)
 
 
+@pytest.mark.slow
 def test_cw_stops_each_sample_by_its_own_cost():
     """One sample at a time or all together: the same number of queries for each."""
     model = SmallConvToy(gain=20).double()

@@ -67,6 +67,7 @@ REQUESTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(REQUESTS)
 def test_what_is_written_is_read(requests: list[AttackRequest]) -> None:
     words = [f"{r.name}({','.join(f'{key}={value}' for key, value in r.settings)})" for r in requests]

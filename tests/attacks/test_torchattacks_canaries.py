@@ -41,6 +41,7 @@ def frozen(model: nn.Module) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
+@pytest.mark.slow
 def test_logits_moved_down_blind_torchattacks_cw_and_not_ours():
     """torchattacks #184: its CW compares logits with zero, so that a shift by -5 is enough."""
     model = frozen(SmallConvToy(gain=20))
@@ -85,6 +86,7 @@ class Cubed(TwoWays):
         return torch.cat([cube[:, None], -cube[:, None], logits[:, 2:]], 1)
 
 
+@pytest.mark.slow
 def test_deepfool_crosses_the_boundary_and_torchattacks_stalls_on_it():
     """Its overshoot lengthens each step by 2 %, of a distance that shrinks with it: it comes close and never across."""
     model = frozen(Cubed())

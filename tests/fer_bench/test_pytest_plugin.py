@@ -99,6 +99,7 @@ def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300, env=os.environ | variables)
 
 
+@pytest.mark.slow
 def test_assertions_hold_fail_and_show_the_interval_and_everything_is_kept(project):
     done = run(project, "-q", "-rA")
     told = {
@@ -138,6 +139,7 @@ def test_assertions_hold_fail_and_show_the_interval_and_everything_is_kept(proje
     assert attempts["carded"] == 1
 
 
+@pytest.mark.slow
 def test_the_marker_selects_and_deselects(project):
     without = run(project, "-q", "-m", "not ferbench")
     assert "1 passed, 6 deselected" in without.stdout, without.stdout + without.stderr

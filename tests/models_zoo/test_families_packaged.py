@@ -205,6 +205,7 @@ def test_a_model_that_is_not_what_its_card_says_is_refused(answer: list[float], 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_importing_the_zoo_fetches_nothing(tmp_path: Path) -> None:
     environment = os.environ | {"FERBENCH_CACHE": str(tmp_path / "cache"), "FERBENCH_OFFLINE": "1"}
     subprocess.run([sys.executable, "-c", "import models_zoo"], env=environment, check=True)

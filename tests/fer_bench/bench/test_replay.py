@@ -57,6 +57,7 @@ def cells(results: Path) -> list:
         return [(cell, [v.verdict for v in store.verdicts([cell.id])]) for cell in store.cells()]
 
 
+@pytest.mark.slow
 def test_every_verdict_comes_back_with_an_image_that_is_what_it_says(results, tmp_path):
     seen = {"fooled": 0, "stood": 0, "wrong before": 0}
     for cell, verdicts in cells(results):
@@ -80,6 +81,7 @@ def test_every_verdict_comes_back_with_an_image_that_is_what_it_says(results, tm
     assert min(seen.values()) > 0
 
 
+@pytest.mark.slow
 def test_other_weights_are_named_as_what_differs(results, monkeypatch):
     card = toy_card("conv-toy", lambda: SmallConvToy(gain=20, seed=5))
     registry: Registry[ModelCard] = Registry("model", "ferbench.no-such-group")
@@ -92,6 +94,7 @@ def test_other_weights_are_named_as_what_differs(results, monkeypatch):
     assert "model digest: stored" in again.differences[0]
 
 
+@pytest.mark.slow
 def test_another_version_of_the_attack_is_named(results, monkeypatch):
     cell, verdicts = cells(results)[0]
     newer = replace(attacks.ATTACKS.get("pgd"), version=99)
@@ -100,6 +103,7 @@ def test_another_version_of_the_attack_is_named(results, monkeypatch):
     assert "version of pgd: stored 1, now 99" in again.differences
 
 
+@pytest.mark.slow
 def test_data_that_moved_is_found_where_the_user_says(results, tmp_path):
     cell, verdicts = cells(results)[0]
     (tmp_path / "data").rename(tmp_path / "moved")
@@ -111,6 +115,7 @@ def test_data_that_moved_is_found_where_the_user_says(results, tmp_path):
         replays.replay(results, cell.key, verdicts[3].sample, data=f"fer2013:{tmp_path / 'other'}:test")
 
 
+@pytest.mark.slow
 def test_what_names_no_cell_or_sample_or_several_is_said_in_one_line(results):
     cell, verdicts = cells(results)[0]
     with pytest.raises(UsageError, match=r"no cell of .* begins with 'zz'"):
@@ -123,6 +128,7 @@ def test_what_names_no_cell_or_sample_or_several_is_said_in_one_line(results):
         replays.replay(results, cell.key, "")
 
 
+@pytest.mark.slow
 def test_the_second_of_two_equal_images_is_named_by_its_mark(results, tmp_path, monkeypatch):
     pixels = list(faces(3))
     write_csv(tmp_path / "twice" / "fer2013.csv", [*pixels, pixels[1]], [0, 1, 2, 5])
@@ -148,6 +154,7 @@ def test_every_sample_of_a_regressor_is_made_again_against_its_own_truth(tmp_pat
         assert [again.differences for again in made] == [()] * len(verdicts)
 
 
+@pytest.mark.slow
 def test_the_command_lists_cells_then_samples_then_replays(results):
     runner = CliRunner()
     listed = runner.invoke(main, ["replay", str(results)])
@@ -175,6 +182,7 @@ def test_another_process_replays_a_real_model_from_the_store_alone(tmp_path):
     assert "the same" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_attack_of_a_set_is_fitted_again_on_the_images_it_was_fitted_on(results, tmp_path):
     source = f"fer2013:{tmp_path / 'data'}:test"
     benchmark.run_cells("conv-toy", "universal(epochs=2)", source, eps="4/255", n=5, out=tmp_path / "five")

@@ -50,6 +50,7 @@ def linear():
     return TwoWays().float()
 
 
+@pytest.mark.slow
 def test_images_of_a_twin_break_what_the_closed_form_says_and_those_of_a_stranger_fewer(tmp_path):
     """On a twin the carried image is the strongest in the ball: exactly the samples below eps fall."""
     data = toy_data(24, linear(), (1, 8, 8))
@@ -87,6 +88,7 @@ def test_a_second_run_makes_nothing_again_and_other_weights_of_the_source_are_ot
     assert run(renewed, attacks, data, tmp_path)[0].ran == 2
 
 
+@pytest.mark.slow
 def test_at_most_two_models_are_in_memory(tmp_path):
     alive: list[weakref.ref] = []
     most = 0

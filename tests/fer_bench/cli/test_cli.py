@@ -230,6 +230,7 @@ def test_a_model_that_cannot_be_built_fails_its_cells(
     assert "layer_7" in result.stderr or "not today" in result.stderr
 
 
+@pytest.mark.slow
 def test_rerun_says_which_stored_cells_are_run_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(models="fragile,toy").exit_code == 1
     never = run("--rerun", "never", models="fragile,toy")
@@ -314,6 +315,7 @@ def test_importing_the_package_or_asking_for_help_is_cheap() -> None:
     assert python(code).stdout.strip() == "0 False"
 
 
+@pytest.mark.slow
 def test_a_refusal_of_a_real_process(tmp_path: Path) -> None:
     """What the shell sees: exit code 2, one line, nothing written, nothing fetched."""
     done = subprocess.run(

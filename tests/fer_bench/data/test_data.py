@@ -356,6 +356,7 @@ def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @settings(max_examples=200)
 @given(st.data())

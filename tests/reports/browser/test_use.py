@@ -72,6 +72,7 @@ def models(page: Page) -> list[str]:
     return page.locator("#table-1 tbody tr:not([hidden]) .name").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_tab_reaches_every_control_in_order_and_shows_where_it_is(page):
     wanted = page.evaluate(
         """(controls) => {
@@ -111,6 +112,7 @@ def test_the_first_stop_skips_the_contents_and_the_last_returns_to_them(page):
     assert page.evaluate("document.activeElement.id") == "contents"
 
 
+@pytest.mark.slow
 def test_the_table_is_sorted_searched_filtered_and_narrowed_by_keys_alone(page):
     assert models(page) == ["ant", "bee", "cat"]
     page.locator("#table-1 thead button").nth(1).focus()

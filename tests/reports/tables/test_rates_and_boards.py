@@ -236,6 +236,7 @@ def test_a_write_that_fails_is_one_line_and_leaves_the_old_file_alone(tmp_path, 
 # --------------------------------------------------------------------------------------------------------------- text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 100, 140, 700])
 def test_text_keeps_to_the_width_and_every_block_names_the_models(tmp_path, width):
     cells = [Made([NEVER, 0.0001], pgd(k / 255, f"attack{k}"), model=m) for k in range(1, 20) for m in ("aa", "bb")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+import pytest
 from stored_results import EPS, NEVER, Made, make, only
 
 from attacks import ATTACKS, choose_attacks
@@ -12,6 +13,7 @@ from fer_bench.core.cell import Cell
 from reports.view.commands import command
 
 
+@pytest.mark.slow
 def test_the_command_of_a_row_asks_for_the_same_attacks(tmp_path):
     cards = [card for card in ATTACKS if card.status != "refused"]
     budgets = {"Linf": 2 / 255, "L2": 0.5, "L1": 5.0, "L0": 3.0, "flow": 1.0, "severity": 2.0}

@@ -144,6 +144,7 @@ def test_unique_kills_are_those_of_one_attack_alone(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text_in_every_section(tmp_path):
     cells = []
     for number, name in enumerate(HOSTILE):

@@ -155,6 +155,7 @@ def ranked(folder: Path) -> Frames:
     )
 
 
+@pytest.mark.slow
 def test_the_browser_shows_the_numbers_of_the_store(tmp_path):
     frames = ranked(tmp_path / "store")
     html.write_html(Results(frames), tmp_path / "report.html")
@@ -168,6 +169,7 @@ def test_the_browser_shows_the_numbers_of_the_store(tmp_path):
         assert numbers == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "direction", "order"),
     [
@@ -186,6 +188,7 @@ def test_sorting_by_address_puts_what_is_absent_last(tmp_path, column, direction
     assert [value for name, value in tree.attributes if name == "aria-sort"] == [direction]
 
 
+@pytest.mark.slow
 def test_headings_are_buttons_that_sort_and_turn_the_order(tmp_path):
     page = html.render(Results(ranked(tmp_path / "store")))
     click = "document.querySelectorAll('#table-1 th button')[2].click();"
@@ -199,6 +202,7 @@ def test_headings_are_buttons_that_sort_and_turn_the_order(tmp_path):
     assert "Sorted by accuracy, ascending." in shown.text
 
 
+@pytest.mark.slow
 def test_the_browser_runs_no_hostile_script(tmp_path):
     html.write_html(Results(hostile(tmp_path / "store")), tmp_path / "report.html")
     page = dom((tmp_path / "report.html").as_uri(), tmp_path / "profile")

@@ -92,6 +92,17 @@ def test_the_wheel_brings_the_command_and_the_licence(wheel: list[str]) -> None:
     assert command.value == "fer_bench.cli:main"
 
 
+def test_the_sdist_holds_the_whole_checkout() -> None:
+    """So that `make test` can be run from it: what MANIFEST.in forgets is missed by whoever builds from the sdist."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("no git checkout")
+    words = [line.split() for line in (ROOT / "MANIFEST.in").read_text(encoding="utf-8").splitlines()]
+    taken = {name for command, *names in words if command in ("include", "graft") for name in names}
+    by_themselves = {*PACKAGES, "setup.cfg", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"}
+    assert {line.split("/")[0] for line in listed.stdout.splitlines()} - taken - by_themselves == {".ci", ".gitignore"}
+
+
 def test_a_working_folder_with_our_names_in_it_hides_nothing(tmp_path: Path) -> None:
     """People keep folders called reports/ and attacks/, without an __init__.py, where they call ferbench."""
     for name in PACKAGES:

@@ -84,6 +84,25 @@ def test_every_relative_link_leads_somewhere(page):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_names_is_there(page):
+    """`fer_bench/stats/paired.py`, `tests/golden/`: from the top, in fer_bench, or beside the page."""
+    words = re.findall(r"`([\w.-]+/[\w./-]*)`", page.read_text(encoding="utf-8"))
+    tops = {path.name for base in (ROOT, ROOT / "fer_bench") for path in base.glob("[!.]*/")}
+    named = [word for word in words if word.split("/")[0] in tops and "NAME" not in word]
+    for word in named:
+        assert any((base / word).exists() for base in (ROOT, ROOT / "fer_bench", page.parent)), word
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_prose_ends_at_120_columns(page):
+    """Commands, tables and headings are one line by nature, and a leaderboard is written by the program."""
+    if page.name == "fer2013-v1.md":
+        return
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert not [line for line in prose.splitlines() if len(line) > 120 and not line.lstrip().startswith(("|", "#"))]
+
+
 def test_the_counts_in_the_docs_are_those_of_the_registries():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in changelog for name in (*ATTACKS.names(), *SUITES.names()))

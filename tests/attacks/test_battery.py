@@ -94,12 +94,14 @@ def masked(name: str) -> tuple[int, int]:
     return sum(v.fooled for v in plain), sum(v.fooled for v in scaled)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in EVERY if ATTACKS.get(name).masked_by_scale])
 def test_what_is_said_to_be_masked_by_large_logits_is(name):
     plain, scaled = masked(name)
     assert scaled < plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in EVERY if not ATTACKS.get(name).masked_by_scale])
 def test_what_is_not_said_to_be_masked_by_large_logits_is_not(name):
     plain, scaled = masked(name)
@@ -119,6 +121,7 @@ TARGETED: dict[str, dict[str, object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in EVERY if ATTACKS.get(name).targeted])
 def test_a_targeted_attack_raises_the_target_above_the_true_class(name):
     """torchattacks' SPSA and PIFGSM++ lower it, where the target comes from their own map."""
@@ -143,6 +146,7 @@ def test_a_targeted_attack_raises_the_target_above_the_true_class(name):
     assert int(found.sum()) >= 3, f"{found.tolist()} {rise.tolist()}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in EVERY if name not in BATCH_DEPENDENT])
 def test_the_batch_changes_no_verdict_in_float64(name):
     model, shard = conv(7)

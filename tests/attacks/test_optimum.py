@@ -48,6 +48,7 @@ def test_a_budget_attack_fools_at_a_quarter_above_the_optimum_and_never_below_it
     assert float(norms(done.images - shard.images, case.norm).max()) <= eps * (1 + 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", MINIMUM, ids=str)
 def test_a_minimum_norm_attack_comes_within_a_quarter_of_the_optimum_and_not_below_it(case):
     model = TwoWays()

@@ -22,6 +22,8 @@ from fer_bench.errors import ModelError
 from models_zoo import MODELS
 from models_zoo.layers.convolution import clamped
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Case:

@@ -22,6 +22,8 @@ from fer_bench.errors import ModelError
 from models_zoo import MODELS
 from models_zoo.weights.onnx_graph import OnnxGraph
 
+pytestmark = pytest.mark.slow
+
 ADDRESSED = [card.name for card in MODELS if any(isinstance(file, WebFile) for file in card.files)]
 
 

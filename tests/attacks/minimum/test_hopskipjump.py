@@ -11,8 +11,9 @@ from toys import SmallConvToy, toy_images
 from attacks import ATTACKS
 from fer_bench.engine.judge import evaluate_shard
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.parametrize(("norm", "queries", "within"), [("L2", 1000, 1.2), ("Linf", 1000, 1.35)])
 def test_it_comes_near_the_optimum_of_a_linear_model_for_the_stated_queries(norm, queries, within):
     model = TwoWays()
@@ -50,7 +51,6 @@ def test_it_sees_the_predicted_class_and_nothing_else():
     assert None not in seen
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["L2", "Linf"])
 def test_the_batch_changes_no_verdict_and_no_cost(norm):
     model = SmallConvToy(gain=20).double()
@@ -70,7 +70,6 @@ def test_a_sample_whose_class_no_random_image_leaves_stands():
     assert verdict.forwards < 60
 
 
-@pytest.mark.slow
 def test_with_a_budget_it_is_a_budget_attack():
     model = TwoWays()
     shard = shard_of(model, toy_images(8).double())

@@ -35,6 +35,7 @@ def judge_target(model, shard, name, target, eps=None, target_class=None, **sett
     return evaluate_shard(model, shard, spec, program, SEED, target_class).result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETED)
 @pytest.mark.parametrize("target", ["least-likely", "random", "happy"])
 def test_a_targeted_attack_reaches_its_class_and_nothing_else_counts(name, target):

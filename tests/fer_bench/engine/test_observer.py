@@ -314,6 +314,7 @@ def test_an_answer_that_does_not_hold_without_the_cache_is_attacked_again_and_fl
     assert not any(v.fooled for v in result.verdicts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "eps", "settings"),
     [

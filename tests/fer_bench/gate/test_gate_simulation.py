@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from places import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def script() -> dict[str, Any]:
@@ -15,7 +17,6 @@ def script() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "benchmarks" / "gate_power.py"), run_name="gate_power")
 
 
-@pytest.mark.slow
 def test_honest_reruns_of_twenty_cells_fail_at_most_one_time_in_a_hundred(script):
     """2 % of the verdicts change each way. By theory under 1 %; several checks find under 0.5 %."""
     failed = script["failures"](1000, cells=20, n=1000, drop=0.0)
@@ -23,7 +24,6 @@ def test_honest_reruns_of_twenty_cells_fail_at_most_one_time_in_a_hundred(script
     assert sum(map(bool, failed)) <= 10
 
 
-@pytest.mark.slow
 def test_a_drop_of_five_points_in_one_cell_of_a_thousand_samples_is_caught(script):
     failed = script["failures"](1000, cells=20, n=1000, drop=0.05)
     assert sum(script["PLANTED"] in names for names in failed) >= 950

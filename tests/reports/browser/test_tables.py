@@ -17,6 +17,8 @@ from reports.tables.leaderboard import leaderboard
 from reports.tables.results import Results
 from reports.write import html
 
+pytestmark = pytest.mark.slow
+
 BEFORE, AFTER = "<!-- before -->", "<!-- after -->"
 
 
@@ -75,7 +77,6 @@ class Seen(Tree):
         self.hidden.pop()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("view", "models"),
     [
@@ -102,7 +103,6 @@ def test_filters_of_threat_columns_and_data_hide_what_they_leave_out(tmp_path):
     assert seen.titles["table-1"] == ["no attack", "worst case over attacks", *["pgd@2/255 (Linf)"] * 3]
 
 
-@pytest.mark.slow
 def test_what_is_clicked_and_typed_stands_in_the_address_and_comes_back(tmp_path):
     frames = several(tmp_path / "store")
     script = """
@@ -129,7 +129,6 @@ def test_what_is_clicked_and_typed_stands_in_the_address_and_comes_back(tmp_path
     assert order == ["2", "1"]  # the headings stand in the table's order: model, then accuracy
 
 
-@pytest.mark.slow
 def test_the_saved_files_hold_what_is_shown_to_every_digit(tmp_path):
     frames = several(tmp_path / "store")
     script = """

@@ -15,6 +15,8 @@ from reports.tables.frames import Frames
 from reports.tables.results import Results
 from reports.write import html
 
+pytestmark = pytest.mark.slow
+
 #: What Tab must reach, in the page's order.
 CONTROLS = "a[href], button, input, select, summary, [tabindex='0']"
 FLAGGED = dataclasses.replace(CONTEXT, contaminated="It was trained on the test images.", family="other")
@@ -72,7 +74,6 @@ def models(page: Page) -> list[str]:
     return page.locator("#table-1 tbody tr:not([hidden]) .name").all_inner_texts()
 
 
-@pytest.mark.slow
 def test_tab_reaches_every_control_in_order_and_shows_where_it_is(page):
     wanted = page.evaluate(
         """(controls) => {
@@ -112,7 +113,6 @@ def test_the_first_stop_skips_the_contents_and_the_last_returns_to_them(page):
     assert page.evaluate("document.activeElement.id") == "contents"
 
 
-@pytest.mark.slow
 def test_the_table_is_sorted_searched_filtered_and_narrowed_by_keys_alone(page):
     assert models(page) == ["ant", "bee", "cat"]
     page.locator("#table-1 thead button").nth(1).focus()

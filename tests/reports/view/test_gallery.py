@@ -33,6 +33,8 @@ from reports.view import exhibits
 from reports.view.gallery import SIDE, magnification, uri
 from reports.write import listing
 
+pytestmark = pytest.mark.slow
+
 URI = re.compile(r'src="data:image/png;base64,([^"]+)" alt="([^"]*)"><span>([^<]*)</span>')
 
 
@@ -95,7 +97,6 @@ def section(page: str) -> str:
     return page[start : page.index("</section>", start)]
 
 
-@pytest.mark.slow
 def test_a_restricted_image_is_in_the_page_only_where_the_user_says_so(results, tmp_path):
     done = report(results, tmp_path / "r.html", "--gallery")
     assert done.exit_code == 0, done.output
@@ -257,7 +258,6 @@ def test_a_gallery_of_no_images_is_refused_from_python_too(results, tmp_path):
         readout.report(results, tmp_path / "r.html", gallery=0)
 
 
-@pytest.mark.slow
 def test_a_page_without_gallery_is_the_same_before_and_after_one(results, tmp_path):
     assert report(results, tmp_path / "a.html").exit_code == 0
     shown(results, tmp_path / "g.html")
@@ -277,7 +277,6 @@ def test_a_store_without_anything_to_show_and_hostile_names_are_a_clear_page(tmp
     assert '<script>alert("1")</script>\\u202e' in Tree(page).text
 
 
-@pytest.mark.slow
 def test_the_browser_takes_every_picture_and_complains_of_nothing(results, tmp_path):
     page = shown(results, tmp_path / "r.html", "--embed-restricted")
     ids = [value for name, value in Tree(page).attributes if name == "id"]

@@ -152,6 +152,7 @@ def test_csv_parquet_and_json_hold_the_same_numbers_exactly(tmp_path, name):
                 assert read == (pytest.approx(value, rel=1e-15) if isinstance(value, float) else value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_table_of_an_empty_store_can_be_written(tmp_path, name, suffix):

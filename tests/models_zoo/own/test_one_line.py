@@ -421,7 +421,7 @@ def shared(home: Path, **changes: str) -> Path:
 
 def test_a_shared_card_is_added_listed_used_and_removed(home: Path) -> None:
     card = shared(home)
-    run = CliRunner()
+    run = CliRunner(env={"COLUMNS": "200"})  # a narrow terminal has no room for the last column
     done = run.invoke(main, ["models", "add", str(card)])
     assert done.exit_code == 0, done.output
     for path in card.parent.iterdir():

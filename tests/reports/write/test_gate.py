@@ -35,7 +35,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ferbench(*words: str) -> Result:
-    return CliRunner().invoke(main, words, prog_name="ferbench")
+    # Wide: the table names the data by its path, and pytest's folders have paths of any length.
+    return CliRunner(env={"COLUMNS": "300"}).invoke(main, words, prog_name="ferbench")
 
 
 def refused(result: Result) -> str:

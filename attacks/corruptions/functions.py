@@ -19,8 +19,6 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-LEVELS = (1, 2, 3, 4, 5)
-
 #: Side in pixels at which the blurs' strengths are given; they grow with the image.
 _SIDE = 48
 

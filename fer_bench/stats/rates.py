@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: 97.5 % quantile of the standard normal distribution.
 Z95 = 1.959963984540054
-#: What a regressor predicts, in the order of its outputs.
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,4 @@ def macro(right: Sequence[int], totals: Sequence[int]) -> Rate | None:
 
 def median(values: Sequence[float]) -> float | None:
     """The median; None of nothing. Infinite values (samples that never fell) are allowed."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+    return statistics.median(values) if values else None

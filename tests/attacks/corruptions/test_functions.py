@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attacks.corruptions.functions import CORRUPTIONS, LEVELS, corrupt
+from attacks.corruptions.functions import CORRUPTIONS, corrupt
+
+LEVELS = (1, 2, 3, 4, 5)
 
 RANDOM = {"motion-blur", "gaussian-noise", "shot-noise", "spatter", "mix-noise-dark", "mix-motion-dark"}
 BLURS = ("gaussian-blur", "defocus-blur", "zoom-blur", "motion-blur")

@@ -21,6 +21,7 @@ from fer_bench.engine.job import cell_job
 from fer_bench.engine.local import run_samples, strongest_images
 from fer_bench.errors import StoreError
 from fer_bench.faces import landmarks
+from fer_bench.files import replacing
 from fer_bench.store.results import StoredCell
 
 #: Relative difference of the perturbation's size that another batch shape's rounding can explain.
@@ -93,15 +94,15 @@ def recreate(
     (again,) = remake(cell, [stored], model, model_digest, attack, data, device, source)
     stem = folder / f"{cell.key}-{stored.sample[:12].replace('#', '_')}"
     picture, tensors = stem.with_suffix(".png"), stem.with_suffix(".npz")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _triptych(again.clean, again.adversarial).save(picture)
-        np.savez(tensors, clean=again.clean, adversarial=again.adversarial)
-    except OSError as error:
-        raise StoreError(
-            f"{folder} cannot be written ({os.strerror(error.errno or 0)}); choose another --out."
-        ) from error
+    with replacing(picture, _unwritable) as part:
+        _triptych(again.clean, again.adversarial).save(part)
+    with replacing(tensors, _unwritable) as part:
+        np.savez(part, clean=again.clean, adversarial=again.adversarial)
     return Replay(cell, stored, again.now, again.differences, picture, tensors)
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"{path.parent} cannot be written ({os.strerror(error.errno or 0)}); choose another --out.")
 
 
 def remake(

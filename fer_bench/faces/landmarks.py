@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +21,10 @@ from PIL import Image
 from fer_bench.core.evalset import EvalSet
 from fer_bench.core.model_card import PackageFile
 from fer_bench.faces.regions import BROWS, NOSE_TIP, OUTER_LIPS, Region, frame, parse_region, region_mask
-from fer_bench.fetch.archives import unwritable
 from fer_bench.fetch.cache import cache_dir
 from fer_bench.fetch.packages import package_file
+from fer_bench.fetch.pinned import unwritable
+from fer_bench.files import replacing
 
 __all__ = ["PREDICTOR", "Landmarks", "Region", "find", "mask_of", "masks", "parse_region", "points", "region_mask"]
 
@@ -113,19 +112,8 @@ def _cached(image: torch.Tensor, name: str) -> torch.Tensor | None:
 
 def _write(place: Path, array: np.ndarray) -> None:
     """Writes `array` whole or not at all, so that two processes at once leave one good file."""
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".part-", dir=place.parent)
-        part = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                np.save(stream, array, allow_pickle=False)
-            part.chmod(0o644)  # mkstemp makes it private, but a cache may be shared
-            part.replace(place)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise unwritable(place.parent, error) from error
+    with replacing(place, lambda path, error: unwritable(path.parent, error), lasting=False) as part:
+        np.save(part, array, allow_pickle=False)
 
 
 def _gray(image: torch.Tensor) -> np.ndarray:

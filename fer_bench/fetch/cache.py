@@ -10,8 +10,8 @@ import platformdirs
 
 from fer_bench.core.model_card import CardFile, LocalFile, PackageFile, UserFile, WebFile
 from fer_bench.errors import FetchError
-from fer_bench.fetch import web
-from fer_bench.fetch.archives import intact, label, sha256, unwritable
+from fer_bench.fetch import pinned
+from fer_bench.files import sha256
 
 
 def cache_dir() -> Path:
@@ -34,8 +34,7 @@ def cached(file: CardFile) -> Path | None:
     if isinstance(file, LocalFile):
         return file.path if is_unchanged(file) else None
     place = place_of(file)
-    found = web.intact(place, file) if isinstance(file, WebFile) else intact(place, file)
-    return place if found else None
+    return place if pinned.intact(place, file) else None
 
 
 def is_unchanged(file: LocalFile) -> bool:
@@ -48,7 +47,7 @@ def is_unchanged(file: LocalFile) -> bool:
 
 def place_of(file: PackageFile | WebFile) -> Path:
     """Where in the cache a fetched file lies, or will: by its content, so that two cards share one file."""
-    digest = file.blob if isinstance(file, WebFile) else file.sha256
+    digest = pinned.pin(file)
     return cache_dir() / "files" / digest[:2] / digest / PurePosixPath(file.member).name
 
 
@@ -62,10 +61,9 @@ def prepare(file: PackageFile | WebFile) -> None:
         with tempfile.TemporaryFile(dir=cache_dir()):
             pass
     except OSError as error:
-        raise unwritable(cache_dir(), error) from error
+        raise pinned.unwritable(cache_dir(), error) from error
 
 
 def failed(file: PackageFile | WebFile, why: str, remedy: str = "try again") -> FetchError:
     """The error of a file that could not be fetched: what, why, and how to go on."""
-    what = label(file) if isinstance(file, PackageFile) else file.member
-    return FetchError(f"cannot fetch {what}: {why}. To go on: {remedy}, or put the file at {place_of(file)}.")
+    return pinned.failed(file, place_of(file), why, remedy)

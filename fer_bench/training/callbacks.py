@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import astuple, fields
 from pathlib import Path
 from types import TracebackType
 
-from fer_bench import progress
+from fer_bench import files, progress
 from fer_bench.training.loop import Callback
 from fer_bench.training.state import EpochLog, State, unwritable
 
@@ -53,13 +54,11 @@ class CsvLog(Callback):
 
     def epoch(self, now: State) -> None:
         """The whole log up to here, one row an epoch."""
-        try:
-            with self._path.open("w", newline="", encoding="utf-8") as stream:
-                writer = csv.writer(stream, lineterminator="\n")
-                writer.writerow(field.name for field in fields(EpochLog))
-                writer.writerows(astuple(line) for line in now.log)
-        except OSError as error:
-            raise unwritable(self._path, error) from error
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(field.name for field in fields(EpochLog))
+        writer.writerows(astuple(line) for line in now.log)
+        files.write(text.getvalue(), self._path, unwritable)
 
 
 class Says(Callback):

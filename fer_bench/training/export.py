@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from fer_bench import files
 from fer_bench.core.model_card import VALENCE_AROUSAL
 from fer_bench.errors import UsageError
-from fer_bench.fetch.archives import sha256
 from fer_bench.training.averaging import swapped
 from fer_bench.training.recipe import Recipe
 from fer_bench.training.state import State, unwritable, write_tensors
@@ -74,10 +74,7 @@ def export(model: nn.Module, core: nn.Module, now: State, recipe: Recipe, origin
         raise UsageError(f"{folder}: some weights are too large for half precision; train again with a smaller --lr.")
     write_tensors(folder / WEIGHTS, half, {"recipe": recipe.describe()})
     path = folder / CARD
-    try:
-        path.write_text(_card(core, now, recipe, origin, folder / WEIGHTS), encoding="utf-8")
-    except OSError as error:
-        raise unwritable(path, error) from error
+    files.write(_card(core, now, recipe, origin, folder / WEIGHTS), path, unwritable)
     return path
 
 
@@ -122,5 +119,5 @@ def _card(core: nn.Module, now: State, recipe: Recipe, origin: Origin, weights: 
     }
     # JSON's texts, lists, numbers and truth values are TOML's too.
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
-    file = ["", "[[file]]", f'path = "{weights.name}"', f'sha256 = "{sha256(weights)}"', ""]
+    file = ["", "[[file]]", f'path = "{weights.name}"', f'sha256 = "{files.sha256(weights)}"', ""]
     return "\n".join([*lines, *file])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from fer_bench.errors import UsageError
+from fer_bench.files import replacing
 from fer_bench.training.averaging import Weights
 from fer_bench.training.recipe import Precision, Recipe
 
@@ -89,17 +89,10 @@ def write(folder: Path, state: State, identity: str) -> None:
 
 
 def write_tensors(path: Path, tensors: Weights, metadata: dict[str, str]) -> None:
-    """A safetensors file, complete under its name or not there: written beside it, flushed, moved."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    """A safetensors file, complete under its name or not there. Raises UsageError where it cannot be written."""
+    contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    with replacing(path, unwritable) as part:
         save_file(contiguous, part, metadata)
-        with part.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from error
 
 
 def unwritable(path: Path, error: OSError) -> UsageError:

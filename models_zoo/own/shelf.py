@@ -62,11 +62,13 @@ def add(path: Path, registered: Sequence[str]) -> ModelCard:
     try:
         folder().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".adding-", dir=folder()) as scratch:
-            shutil.copyfile(path, Path(scratch) / CARD)
+            whole = Path(scratch) / card.name
+            whole.mkdir()
+            shutil.copyfile(path, whole / CARD)
             for file in card.files:
                 if isinstance(file, LocalFile):
-                    shutil.copyfile(file.path, Path(scratch) / file.member)
-            shutil.copytree(scratch, target)
+                    shutil.copyfile(file.path, whole / file.member)
+            whole.rename(target)
     except OSError as error:
         raise UsageError(
             f"{target} cannot be written ({error.strerror}); set FERBENCH_CONFIG to another folder."

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fer_bench.data.survey import SHOWN, Example, Survey, quadrant
 from fer_bench.errors import UsageError
+from fer_bench.files import replacing
 
 _TILE, _GAP, _LEFT, _CAPTION = 96, 4, 150, 14
 _QUADRANTS = ("pleasant, aroused", "unpleasant, aroused", "unpleasant, calm", "pleasant, calm")
@@ -40,10 +41,12 @@ def write(found: Survey, path: Path) -> None:
             sheet.paste(_tile(example), (left, top))
             if example.values is not None:
                 pen.text((left, top + _TILE), "{:+.2f} {:+.2f}".format(*example.values), fill="black", font=font)
-    try:
-        sheet.save(path, "PNG")
-    except OSError as error:
-        raise UsageError(f"--sheet {path} cannot be written ({error.strerror}); give another place.") from error
+    with replacing(path, _unwritable) as part:
+        sheet.save(part, "PNG")
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"--sheet {path} cannot be written ({error.strerror}); give another place.")
 
 
 def _rows(found: Survey) -> list[tuple[str, list[Example]]]:

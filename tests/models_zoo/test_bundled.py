@@ -16,7 +16,7 @@ from fer_bench.cli.train import train
 from fer_bench.core.model_card import LocalFile, ModelCard
 from fer_bench.data import open_data
 from fer_bench.errors import IntegrityError
-from fer_bench.fetch.archives import sha256
+from fer_bench.files import sha256
 from fer_bench.stats.agreement import agreement
 from fer_bench.training import inner
 from fer_bench.training.batches import generator_of

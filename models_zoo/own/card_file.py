@@ -24,7 +24,7 @@ from fer_bench.core.model_card import (
     WebFile,
 )
 from fer_bench.errors import UsageError
-from fer_bench.fetch.archives import sha256
+from fer_bench.files import sha256
 from fer_bench.registry import unknown_name
 from models_zoo.builders import Builder
 from models_zoo.inputs import SLIM_INPUT, Input, parse_input

@@ -22,7 +22,6 @@ from models_zoo.inputs import Input, parse_input
 from models_zoo.own import hf_folder, timm_model
 from models_zoo.preprocessing import Prepared
 from models_zoo.weights.checkpoint import read_checkpoint, read_torchscript
-from models_zoo.weights.onnx_file import declared_input, read_onnx
 from models_zoo.weights.state_dict import fill
 
 #: File names that are TorchScript, or are said not to be.
@@ -47,15 +46,13 @@ def own_card(text: str, classes: Sequence[str] = (), given: str = "") -> ModelCa
     if lower.startswith("hf:"):
         return _folder(text, classes, given)
     if lower.endswith(".onnx"):
-        path = local_file(text)
-        wanted = parse_input(given) if given else declared_input(path.path)
-        return _file_card(text, path, classes, wanted, lambda paths: Prepared(read_onnx(paths[0]), wanted), "ONNX")
+        return _onnx(text, classes, given)
     if lower.endswith(_SCRIPTS):
         wanted = parse_input(given)
         note = "The file runs its own graph, in torch's interpreter; it holds no Python."
-        path = local_file(text)
+        files = (local_file(text),)
         card = _file_card(
-            text, path, classes, wanted, lambda paths: Prepared(read_torchscript(paths[0]), wanted), "TorchScript"
+            text, files, classes, wanted, lambda paths: Prepared(read_torchscript(paths[0]), wanted), "TorchScript"
         )
         return dataclasses.replace(card, notes=(note,))
     return _python(text, classes)
@@ -100,13 +97,24 @@ def _named(text: str, classes: Sequence[str]) -> Sequence[str]:
 
 def _file_card(
     text: str,
-    path: LocalFile,
+    files: tuple[LocalFile, ...],
     classes: Sequence[str],
     wanted: Input,
     build: Callable[[Sequence[Path]], nn.Module],
     family: str,
 ) -> ModelCard:
-    return _card(text, path.path.name, _named(text, classes), str(wanted), (path,), build, family)
+    return _card(text, files[0].member, _named(text, classes), str(wanted), files, build, family)
+
+
+def _onnx(text: str, classes: Sequence[str], given: str) -> ModelCard:
+    from models_zoo.weights import onnx_file, onnx_graph  # here: the package onnx is slow to import, and seldom needed
+
+    file = local_file(text)
+    files = (file, *(local_file(path) for path in onnx_file.files_beside(file.path)))
+    wanted = parse_input(given) if given else onnx_file.declared_input(file.path)
+    return _file_card(
+        text, files, classes, wanted, lambda paths: Prepared(onnx_graph.read_onnx(paths, wanted), wanted), "ONNX"
+    )
 
 
 def _timm(text: str, classes: Sequence[str], given: str) -> ModelCard:

@@ -5,19 +5,21 @@ It runs no code of the file, opens no other file and knows no particular model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import onnx
 import torch
-from google.protobuf.message import DecodeError
-from onnx import numpy_helper
 from torch import Tensor, nn
 
-from fer_bench.errors import ModelError
-from models_zoo.weights.onnx_node import Attribute, Node
-from models_zoo.weights.onnx_ops import OPERATORS, Result
+from fer_bench.errors import FerBenchError, ModelError
+from models_zoo.inputs import Input
+from models_zoo.weights.onnx_file import read
+from models_zoo.weights.onnx_node import Node, Result
+from models_zoo.weights.onnx_ops import OPERATORS
 
+#: The side of the images that a graph for any size is tried on.
+_ANY_SIZE = (48, 48)
+_INSTEAD = "give the model as TorchScript or as a Python file (my_file.py:build) instead."
 #: A batch and its images one by one agree this closely, relative to the largest output, unless images were mixed.
 _ROUNDING = 1e-3
 
@@ -30,29 +32,35 @@ class OnnxGraph(nn.Module):
     image is computed image by image.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises ModelError for a file that is no ONNX model, keeps weights elsewhere or needs an unknown operator."""
+    def __init__(self, path: Path, beside: Sequence[Path] = ()) -> None:
+        """Of the file at `path`, whose weights may be in the files `beside` it.
+
+        Raises ModelError for a file that is no ONNX model, keeps weights elsewhere or needs an unknown operator.
+        """
         super().__init__()
-        graph, opset = _read(path)
-        constants = {tensor.name: _tensor(tensor, path) for tensor in graph.initializer}
-        nodes = [_node(entry, opset, path) for entry in graph.node]
-        for node in nodes:
-            if node.op == "Constant":
-                constants[node.outputs[0]] = _constant(node)
-        self._nodes = tuple(node for node in nodes if node.op != "Constant")
+        contents = read(path, beside)
+        constants, self._nodes = contents.constants, contents.nodes
         unknown = sorted({node.op for node in self._nodes} - OPERATORS.keys())
         if unknown:
-            raise ModelError(f"{path} uses ONNX operators that cannot be converted: {', '.join(unknown)}.")
-        inputs = [value for value in graph.input if value.name not in constants]
-        if len(inputs) != 1 or not graph.output:
-            raise ModelError(f"{path} has {len(inputs)} inputs and {len(graph.output)} outputs; expected one image.")
-        self._input, self._output = inputs[0].name, graph.output[0].name
+            raise ModelError(f"{path} uses ONNX operators that cannot be converted: {', '.join(unknown)}; {_INSTEAD}")
+        self._input, self._output = contents.input, contents.output
+        self.ending = self._detached_softmax(contents.output_rank)
         self._fixed = {name: x for name, x in constants.items() if not x.is_floating_point() or x.ndim == 0}
         self._real = tuple(name for name in constants if name not in self._fixed)
         self.constants = nn.ParameterList(nn.Parameter(constants[name], requires_grad=False) for name in self._real)
         self._dying = _last_uses(self._nodes, constants.keys() | {self._output})
-        batch = inputs[0].type.tensor_type.shape.dim[:1]
-        self.one_by_one = bool(batch) and batch[0].dim_value == 1
+        self.one_by_one = contents.one_image
+
+    def _detached_softmax(self, rank: int) -> nn.Module:
+        """Takes the softmax that gives the output, if there is one, out of the nodes: whoever wants logits drops it."""
+        for node in self._nodes:
+            if node.op == "Softmax" and node.outputs[0] == self._output and (node.opset >= 13 or rank == 2):
+                if any(self._output in other.inputs for other in self._nodes):
+                    break
+                self._nodes = tuple(other for other in self._nodes if other is not node)
+                self._output = node.inputs[0]
+                return nn.Softmax(node.integer("axis", -1 if node.opset >= 13 else 1))
+        return nn.Identity()
 
     def forward(self, images: Tensor) -> Tensor:
         """The first output, of shape `(batch, ...)`, for images in the range and size that the file expects."""
@@ -86,50 +94,28 @@ class OnnxGraph(nn.Module):
                 # Whole numbers that became real ones (sides of the image) join the images' precision.
                 values[name] = result.to(images.dtype) if result.is_floating_point() else result
             for name in dying:
-                del values[name]
-        return values[self._output]
+                values.pop(name, None)  # some outputs are only declared
+        answer: Tensor = self.ending(values[self._output])
+        return answer
 
 
-def _read(path: Path) -> tuple[onnx.GraphProto, int]:
-    """The file's graph and the version of the operator set it is written in."""
+def read_onnx(paths: Sequence[Path], images: Input) -> OnnxGraph:
+    """The graph of a user's ONNX file, and of the files beside it that hold its weights, for `images` of that kind.
+
+    Raises ModelError where the file is none that can be computed, or not on such images.
+    """
+    graph = OnnxGraph(paths[0], paths[1:])
+    height, width = (images.height, images.width) if images.height else _ANY_SIZE
     try:
-        model = onnx.load(path, load_external_data=False)
-    except (OSError, DecodeError, ValueError) as error:
-        raise ModelError(f"{path} is not an ONNX file: {str(error).strip().partition(chr(10))[0]}") from error
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
-    if not versions or not model.graph.node:
-        raise ModelError(f"{path} is not an ONNX model: it has no graph in the standard operator set.")
-    return model.graph, versions[0]
-
-
-def _tensor(proto: onnx.TensorProto, path: Path) -> Tensor:
-    if proto.data_location == onnx.TensorProto.EXTERNAL:
-        raise ModelError(f"{path} keeps its weights in other files; expected one file that holds them.")
-    value = torch.from_numpy(numpy_helper.to_array(proto).copy())
-    return value.float() if value.is_floating_point() else value
-
-
-def _node(proto: onnx.NodeProto, opset: int, path: Path) -> Node:
-    if proto.domain not in ("", "ai.onnx"):
-        raise ModelError(f"{path} uses {proto.op_type} of {proto.domain}, which is not a standard ONNX operator.")
-    attributes = {entry.name: _attribute(entry, path) for entry in proto.attribute}
-    return Node(proto.op_type, tuple(proto.input), tuple(proto.output), attributes, opset)
-
-
-def _attribute(proto: onnx.AttributeProto, path: Path) -> Attribute:
-    if proto.type == onnx.AttributeProto.GRAPH:
-        raise ModelError(f"{path} has branches or loops (attribute {proto.name}), which cannot be converted.")
-    value = onnx.helper.get_attribute_value(proto)
-    if isinstance(value, onnx.TensorProto):
-        return _tensor(value, path)
-    if isinstance(value, bytes):
-        return value.decode()
-    return value if isinstance(value, int | float) else tuple(value)
-
-
-def _constant(node: Node) -> Tensor:
-    value = next(iter(node.attributes.values()))
-    return value if isinstance(value, Tensor) else torch.tensor(value)
+        graph.settle(images.channels, height, width)
+    except FerBenchError:
+        raise
+    except Exception as error:  # whatever a strange graph, or images that it was not made for, provoke in torch
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(
+            f"{paths[0]} cannot be computed on images of {images.channels}x{height}x{width}: {reason}; {_INSTEAD}"
+        ) from error
+    return graph
 
 
 def _last_uses(nodes: Iterable[Node], kept: Iterable[str]) -> tuple[tuple[str, ...], ...]:

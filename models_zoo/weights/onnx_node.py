@@ -1,4 +1,4 @@
-"""One operation of an ONNX graph, and its attributes by kind; it computes nothing."""
+"""One operation of an ONNX graph: its attributes by kind, what it reads and gives; it computes nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 Attribute = int | float | str | Sequence[int] | Sequence[float] | Tensor
+Result = Tensor | Sequence[Tensor]
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,12 @@ class Node:
             return None
         assert isinstance(value, Sequence)
         return [int(entry) for entry in value]
+
+
+def together(*tensors: Tensor) -> list[Tensor]:
+    """The tensors on one device: shapes are computed on the CPU and sometimes meet the images.
+
+    Single numbers stay where they are; PyTorch takes them on the CPU beside tensors on any device.
+    """
+    device = next((tensor.device for tensor in tensors if tensor.device.type != "cpu"), tensors[0].device)
+    return [tensor if tensor.ndim == 0 else tensor.to(device) for tensor in tensors]

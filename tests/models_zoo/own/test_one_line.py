@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 from toys import CLASSES, LinearToy, toy_card, toy_data
@@ -119,17 +120,14 @@ def test_torchscript(home: Path) -> None:
     torch.testing.assert_close(load(card)(IMAGES), expected)
 
 
-def onnx_model(path: str, external: bool = False) -> None:
-    onnx = pytest.importorskip("onnx")
-    from onnx import helper, numpy_helper
-
+def onnx_model(path: str, external: str = "") -> None:
     toy = LinearToy(1, 8, 8)
     weight = numpy_helper.from_array(toy.weight.detach().numpy().T.copy(), "w")
     bias = numpy_helper.from_array((toy.bias - toy.weight.sum(1) / 2).detach().numpy(), "b")
     if external:
         weight.ClearField("raw_data")
-        weight.data_location = onnx.TensorProto.EXTERNAL
-        weight.external_data.add(key="location", value="../../secret")
+        weight.data_location = TensorProto.EXTERNAL
+        weight.external_data.add(key="location", value=external)
     nodes = [
         helper.make_node("Flatten", ["x"], ["flat"]),
         helper.make_node("Gemm", ["flat", "w", "b"], ["logits"]),
@@ -138,8 +136,8 @@ def onnx_model(path: str, external: bool = False) -> None:
     graph = helper.make_graph(
         nodes,
         "net",
-        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 1, 8, 8])],
-        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["N", 7])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 7])],
         [weight, bias],
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
@@ -147,7 +145,6 @@ def onnx_model(path: str, external: bool = False) -> None:
 
 
 def test_onnx_knows_its_size_and_loses_its_softmax() -> None:
-    pytest.importorskip("onnx2torch")
     onnx_model("net.onnx")
     card = find_model("net.onnx", CLASSES)
     assert card.input == "8x8 gray, [0,1]"
@@ -155,9 +152,25 @@ def test_onnx_knows_its_size_and_loses_its_softmax() -> None:
     torch.testing.assert_close(load(card)(IMAGES), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_onnx_that_keeps_weights_elsewhere_is_refused() -> None:
-    pytest.importorskip("onnx2torch")
-    onnx_model("net.onnx", external=True)
+def test_onnx_with_its_weights_beside_it_is_known_by_both_files() -> None:
+    """As torch.onnx.export leaves it; other weights are another model."""
+    onnx_model("net.onnx", external="net.onnx.data")
+    weight = LinearToy(1, 8, 8).weight.detach().numpy().T.copy()
+    Path("net.onnx.data").write_bytes(weight.tobytes())
+    card = find_model("net.onnx", CLASSES)
+    expected = Prepared(LinearToy(1, 8, 8), parse_input("8x8 gray"))(IMAGES)
+    torch.testing.assert_close(load(card)(IMAGES), expected, rtol=1e-4, atol=1e-4)
+    Path("net.onnx.data").write_bytes((2 * weight).tobytes())
+    assert find_model("net.onnx", CLASSES).digest != card.digest
+    Path("net.onnx.data").write_bytes(weight.tobytes()[:-4])
+    assert "cannot be read" in refusal(lambda: load(find_model("net.onnx", CLASSES)), ModelError)
+    Path("net.onnx.data").unlink()
+    assert "(net.onnx.data), which are not beside it" in refusal(lambda: find_model("net.onnx", CLASSES), ModelError)
+
+
+@pytest.mark.parametrize("place", ["../secret", "/etc/passwd", "..", "C:secret", "sub\\secret"])
+def test_onnx_that_keeps_weights_elsewhere_is_refused(place: str) -> None:
+    onnx_model("net.onnx", external=place)
     assert "keeps weights in other files" in refusal(lambda: find_model("net.onnx", CLASSES), ModelError)
     Path("net.onnx").write_text("<html>")
     assert "not an ONNX file" in refusal(lambda: find_model("net.onnx", CLASSES), ModelError)

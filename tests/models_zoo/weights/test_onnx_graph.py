@@ -37,7 +37,10 @@ CASES: dict[str, list[tuple[list[str], dict[str, object], Constants, int]]] = {
             *("HardSwish", "Identity", "LeakyRelu", "Neg", "Reciprocal", "Relu", "Sigmoid", "Tanh", "Transpose"),
         )
     },
+    **{op: [(["k"], {}, CHANNEL, 17)] for op in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min")},
+    **{op: [([], {}, {}, 18)] for op in ("Abs", "Cos", "Mish", "Sin", "Softplus")},
     "AveragePool": [
+        ([], {"kernel_shape": [3, 3], "auto_pad": "SAME_UPPER", "strides": [2, 2]}, {}, 17),
         ([], {"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 0]}, {}, 17),
         ([], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}, {}, 17),
         ([], {"kernel_shape": [2, 2], "pads": [0, 0, 1, 1], "count_include_pad": 1}, {}, 17),
@@ -55,6 +58,11 @@ CASES: dict[str, list[tuple[list[str], dict[str, object], Constants, int]]] = {
         (["w"], {"auto_pad": "SAME_LOWER", "strides": [2, 2]}, {"w": values(3, 4, 2, 3)}, 17),
         (["w"], {"auto_pad": "VALID"}, {"w": values(3, 4, 3, 3)}, 17),
     ],
+    "CumSum": [
+        (["a"], {}, {"a": np.array(1, np.int64)}, 17),
+        (["a"], {"reverse": 1, "exclusive": 1}, {"a": np.array(-1, np.int64)}, 17),
+    ],
+    "Einsum": [(["w"], {"equation": "bchw,cd->bdhw"}, {"w": values(4, 3)}, 17)],
     "Expand": [(["s"], {}, {"s": whole(3, 1, 4, 1, 6)}, 17)],
     "Flatten": [([], {"axis": 2}, {}, 17), ([], {}, {}, 17)],
     "Gather": [
@@ -62,19 +70,24 @@ CASES: dict[str, list[tuple[list[str], dict[str, object], Constants, int]]] = {
         (["i"], {"axis": 0}, {"i": np.array(1, np.int64)}, 17),
     ],
     "Gelu": [([], {}, {}, 20), ([], {"approximate": "tanh"}, {}, 20)],
+    "InstanceNormalization": [(["scale", "b"], {"epsilon": 1e-3}, {"scale": values(4), "b": values(4, start=7)}, 17)],
     "LayerNormalization": [(["scale", "b"], {"epsilon": 1e-3}, {"scale": values(6), "b": values(6, start=7)}, 17)],
+    "LogSoftmax": [([], {"axis": 1}, {}, 17), ([], {}, {}, 17)],
     "MatMul": [(["w"], {}, {"w": values(6, 3)}, 17)],
     "MaxPool": [
         ([], {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}, {}, 17),
         ([], {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}, {}, 17),
         ([], {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [0, 0, 2, 1]}, {}, 17),
     ],
+    "Mod": [(["k"], {"fmod": 1}, CHANNEL, 17)],
     "Pad": [
         (["p", "c"], {}, {"p": whole(0, 0, 1, 2, 0, 0, 0, 3), "c": np.float32(0.5)}, 17),
         (["p"], {"mode": "reflect"}, {"p": whole(0, 0, 1, 2, 0, 0, 0, 3)}, 17),
         (["p"], {"mode": "edge"}, {"p": whole(0, 0, 1, 2, 0, 0, 0, 3)}, 17),
     ],
     "Pow": [(["k"], {}, {"k": np.float32(2)}, 17)],
+    "ReduceL2": [([], {"axes": [1, 3]}, {}, 13), (["a"], {"keepdims": 0}, {"a": whole(1)}, 18)],
+    "ReduceMin": [([], {"axes": [1, 3]}, {}, 13)],
     "ReduceMax": [([], {"axes": [1, 3]}, {}, 13)],
     "ReduceMean": [
         ([], {"axes": [2, 3]}, {}, 13),
@@ -102,16 +115,18 @@ CASES: dict[str, list[tuple[list[str], dict[str, object], Constants, int]]] = {
             17,
         ),
     ],
+    "Shape": [([], {}, {}, 17), ([], {"start": 1, "end": -1}, {}, 17)],
     "Slice": [
         (["s", "e", "a", "t"], {}, {"s": whole(-1, 1), "e": whole(-9, 99), "a": whole(2, 3), "t": whole(-1, 2)}, 17),
         (["s", "e"], {}, {"s": whole(0, 1), "e": whole(1, 3)}, 17),
     ],
     "Softmax": [([], {"axis": 1}, {}, 17), ([], {}, {}, 17)],
     "Squeeze": [(["a"], {}, {"a": whole(0)}, 17), ([], {}, {}, 17), ([], {"axes": [0]}, {}, 11)],
+    "Tile": [(["r"], {}, {"r": whole(1, 2, 1, 3)}, 17)],
     "Unsqueeze": [(["a"], {}, {"a": whole(0, -1)}, 17), ([], {"axes": [1, 3]}, {}, 11)],
 }
 #: Operators that meet no image directly; the graphs below run them.
-INDIRECT = {"Cast", "ConstantOfShape", "Equal", "Shape", "Split", "Sqrt", "Where", "Gemm"}
+INDIRECT = {"And", "Cast", "ConstantOfShape", "Equal", "Gemm", "Log", "Not", "Or", "Range", "Split", "Sqrt", "Where"}
 SINGLE = [(op, *case) for op, cases in CASES.items() for case in cases]
 
 
@@ -132,6 +147,33 @@ def test_an_operator_agrees_with_the_reference(
     expected = reference(path, x)
     assert tuple(ours.shape) == expected.shape
     np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_whole_numbers_and_truth_values(tmp_path: Path) -> None:
+    """What exporters compute of shapes and masks: -7 mod 3 is 2, a range ends before its limit."""
+    node = helper.make_node
+    constants = {"zero": np.array(-7, np.int64), "end": np.array(8, np.int64), "step": np.array(3, np.int64)}
+    constants |= {"one": np.array(1, np.int64), "two": np.array(2, np.int64)}
+    nodes = [
+        node("Range", ["zero", "end", "step"], ["r"]), node("Mod", ["r", "step"], ["m"]),
+        node("Equal", ["m", "two"], ["is"]), node("Less", ["r", "one"], ["low"]), node("Not", ["low"], ["high"]),
+        node("And", ["is", "high"], ["both"]), node("Or", ["both", "low"], ["any"]),
+        node("Where", ["any", "r", "two"], ["w"]), node("Cast", ["w"], ["wf"], to=TensorProto.FLOAT),
+        node("Exp", ["x"], ["e"]), node("Log", ["e"], ["l"]), node("Mul", ["l", "wf"], ["y"]),
+    ]  # fmt: skip
+    path = save(tmp_path / "a.onnx", nodes, constants, ("n", 5))
+    x = values(2, 5)
+    np.testing.assert_allclose(OnnxGraph(path)(torch.from_numpy(x)).numpy(), reference(path, x), rtol=1e-5)
+
+
+def test_a_normalisation_by_the_moments_of_what_comes_in(tmp_path: Path) -> None:
+    """Weights standardised inside a graph: its outputs beyond the first are declared and never made."""
+    nodes = [
+        helper.make_node("BatchNormalization", ["x", "scale", "b", "m", "v"], ["y", "m2", "v2"], training_mode=1),
+    ]
+    path = save(tmp_path / "a.onnx", nodes, NORM, IMAGE, opset=15)
+    x = values(*IMAGE)
+    np.testing.assert_allclose(OnnxGraph(path)(torch.from_numpy(x)).numpy(), reference(path, x), rtol=1e-4, atol=1e-5)
 
 
 def test_older_softmax_runs_over_everything_behind_its_axis(tmp_path: Path) -> None:

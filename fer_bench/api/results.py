@@ -9,6 +9,7 @@ from fer_bench import files
 from fer_bench.api import benchmark, replays
 from fer_bench.errors import UsageError
 from fer_bench.store.results import ResultStore
+from reports.tables.breakdowns import curves
 from reports.tables.frames import Frames, collect, merged
 from reports.tables.results import Results
 from reports.view.exhibits import choose
@@ -28,6 +29,28 @@ def export(results: str | Path, output: str | Path, table: str = "leaderboard") 
     make = exports.writer(table, path.suffix)
     files.write(make(Results(load(results))), path)
     return path
+
+
+def figures(results: str | Path, output: str | Path) -> list[Path]:
+    """Draws a results folder's figures for papers and returns the files; the name's ending says how.
+
+    A .pdf has a page a figure; several figures as .svg or .png go to NAME-1, NAME-2 ... Raises FerBenchError for
+    another ending, and where there is nothing to draw.
+    """
+    from reports.write import paper_figures  # here: matplotlib is slow to import, and only this draws by it
+
+    path = Path(output)
+    ending = path.suffix.lower()
+    if ending not in paper_figures.ENDINGS:
+        known = ", ".join(paper_figures.ENDINGS)
+        raise UsageError(f"figures cannot be drawn as '{ending or 'a file without ending'}'; it is one of {known}.")
+    stored = Results(load(results))
+    contents = paper_figures.files(stored.boards, curves(stored), ending)
+    numbered = [path.with_stem(f"{path.stem}-{number}") for number in range(1, len(contents) + 1)]
+    paths = [path] if len(contents) == 1 else numbered
+    for content, place in zip(contents, paths, strict=True):
+        files.write(content, place)
+    return paths
 
 
 def report(

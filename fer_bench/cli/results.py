@@ -95,17 +95,23 @@ def replay(
 
 @click.command()
 @click.argument("results", default="results", type=PATH)
-@click.option(
-    "--table", default="leaderboard", show_default=True, metavar="NAME", help="Which table; --list names all."
-)
+@click.option("--table", show_default="leaderboard", metavar="NAME", help="Which table; --list names all.")
 @click.option("-o", "--output", type=PATH, help="The file: .csv, .parquet, .json, .md or .tex.  [default: TABLE.csv]")
+@click.option("--figures", type=PATH, metavar="FILE", help="Draw the figures of a paper instead: .pdf, .svg or .png.")
 @click.option("--list", "listed", is_flag=True, help="List the tables and what they hold.")
-def export(results: Path, table: str, output: Path | None, listed: bool) -> None:
-    """Write one table of a results folder for other programs, as its file's ending says."""
-    from fer_bench.api.results import export as write_table
+def export(results: Path, table: str | None, output: Path | None, figures: Path | None, listed: bool) -> None:
+    """Write one table of a results folder for other programs, as its file's ending says; or its figures."""
+    from fer_bench.api import results as api
     from reports.write import exports
 
     if listed:
         click.echo(exports.described())
         return
-    click.echo(f"Table: {write_table(results, output or Path(f'{table}.csv'), table)}")
+    if figures is None:
+        table = table or "leaderboard"
+        click.echo(f"Table: {api.export(results, output or Path(f'{table}.csv'), table)}")
+        return
+    if table or output:
+        raise click.UsageError("--figures names its own file and draws no table; leave --table and -o out.")
+    for path in api.figures(results, figures):
+        click.echo(f"Figures: {path}")

@@ -14,16 +14,17 @@ from stored_results import NEVER, WRONG, Made, cw, make, outcomes, pgd
 
 from fer_bench.cli.main import main
 from fer_bench.stats.rates import wilson
-from reports.tables.boards import boards
 from reports.tables.breakdowns import curves
 from reports.tables.frames import Frames
+from reports.tables.results import Results
 from reports.write.paper_figures import figures
 
 STRONG, WEAK = outcomes(robust=120, wrong=40), outcomes(robust=50, wrong=60)
 
 
 def drawn(frames: Frames) -> list[Axes]:
-    return [figure.axes[0] for figure in figures(boards(frames), curves(frames))]
+    results = Results(frames)
+    return [figure.axes[0] for figure in figures(results.boards, curves(results))]
 
 
 def bars(axes: Axes, across: bool = False) -> dict[str, list[tuple[float, float, float, float]]]:

@@ -316,9 +316,19 @@ def test_whatever_can_change_a_number_is_in_the_key() -> None:
             replace(CELL, attack=replace(SPEC, **{name: value}))
             for name, value in (
                 ("name", "bim"),
-                ("norm", "L2"),
-                ("params", (("eps", 8 / 255),)),
+                ("threat", ThreatModel("L2", 8 / 255)),
+                ("threat", ThreatModel("Linf", 4 / 255)),
+                ("threat", ThreatModel("Linf", 8 / 255, "eyes")),
+                ("params", ()),
                 ("version", 2),
+                ("target", "sad"),
+                ("loss", "squared"),
+                ("tolerance", 0.0),
+                ("levels", (1 / 255, 2 / 255)),
+                ("stages", ("fgsm",)),
+                ("stages_digest", "d"),
+                ("source", "other"),
+                ("source_digest", "d"),
             )
         ),
     ]

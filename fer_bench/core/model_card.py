@@ -173,6 +173,7 @@ class ModelCard:
     name: str
     #: One line for people.
     title: str
+    #: What it answers: classes, or valence and arousal.
     task: Task
     #: The outputs in order, in the words of `fer_bench.core.labels`; of task "va" ("valence", "arousal").
     classes: tuple[str, ...]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from fer_bench.codec import printable
 from fer_bench.errors import StoreError
 from fer_bench.store.schema import MIGRATIONS
 
@@ -69,9 +70,15 @@ class Database:
         """Turns a record that cannot be understood into one line."""
         try:
             yield
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            ArithmeticError,
+        ) as error:  # the last: a budget of 1/0, or of 400 digits
             raise StoreError(
-                f"{self.path} holds a record that this fer_bench cannot read ({error}); was it made by another version?"
+                f"{self.path} holds a record that this fer_bench cannot read ({printable(str(error))}); was it made by "
+                "another version?"
             ) from error
 
     def _roll_back(self) -> None:

@@ -84,6 +84,10 @@ def test_one_file_imports_torchattacks() -> None:
     assert importers("torchattacks") == {"attacks/wrapped/adapter.py"}
 
 
+def test_one_file_imports_pydantic() -> None:
+    assert importers("pydantic", "pydantic_core") == {"fer_bench/codec.py"}
+
+
 def test_only_the_store_opens_the_database() -> None:
     assert callers("sqlite3.connect") == {"fer_bench/store/database.py"}
 

@@ -154,7 +154,7 @@ def stored_attack(attack: AttackSpec) -> StoredAttack:
 
 
 def attack_from(stored: StoredAttack) -> AttackSpec:
-    """The attack of which `stored` is the form. Raises ValueError, TypeError or ZeroDivisionError."""
+    """The attack of which `stored` is the form. Raises ValueError, TypeError or ArithmeticError."""
     return AttackSpec.from_params(stored.name, stored.norm, stored.params, stored.version, stored.record, stored.label)
 
 

@@ -6,13 +6,14 @@ used as a path but a plain file name.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
+from fer_bench import codec
 from fer_bench.core.labels import expression
 from fer_bench.core.model_card import (
     UNSEEN,
@@ -37,11 +38,71 @@ else:
 
 CARD = "card.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_KNOWN = (
-    *("name", "title", "classes", "architecture", "input", "file", "accuracy", "revision", "parameters", "year"),
-    *("paper", "licence", "family", "trained_on", "contaminated", "defended", "notes"),
-)
 _UNSEEN = f"{UNSEEN} the card is a file of this machine."
+
+# What a field of a card takes, and how a refusal calls it.
+_Text = Annotated[codec.Text, "a text"]
+_OptionalText = Annotated[codec.Text | None, "a text"]
+_Texts = Annotated[tuple[codec.Text, ...], "a list of texts"]
+_Number = Annotated[codec.Count, "a whole number"]
+_Flag = Annotated[codec.Flag, "true or false"]
+_Fraction = Annotated[codec.Fraction, "a fraction from 0.0 to 1.0"]
+
+
+@dataclass(frozen=True)
+class _File:
+    """A table `[[file]]`: `url` and `blob`, or `path` and `sha256`. `size` in bytes, 0 where unknown."""
+
+    url: _OptionalText = None
+    blob: _OptionalText = None
+    size: _Number = 0
+    path: _OptionalText = None
+    sha256: _OptionalText = None
+
+
+@dataclass(frozen=True)
+class _Accuracy:
+    """A table `[[accuracy]]`; its fields are those of `PublishedAccuracy`, `n` 0 where unknown."""
+
+    value: _Fraction
+    data: _Text
+    split: _Text
+    n: _Number = 0
+    source: _Text = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Card:
+    """A card's fields, which are those of `ModelCard`; the order is that in which a refusal lists them."""
+
+    name: _Text
+    #: The name where there is none.
+    title: _OptionalText = None
+    classes: _Texts
+    #: timm:NAME, slim, onnx or torchscript.
+    architecture: _Text
+    #: As `parse_input` reads it; an architecture may say it.
+    input: _OptionalText = None
+    file: Annotated[tuple[_File, ...], "tables of that name"] = ()
+    accuracy: Annotated[tuple[_Accuracy, ...], "tables of that name"] = ()
+    revision: _Number = 1
+    parameters: _Number = 0
+    year: _Number = 0
+    paper: _Text = "unknown"
+    licence: _Text = "unknown"
+    family: _Text = "unknown"
+    trained_on: _Text = "unknown"
+    contaminated: _Text = ""
+    defended: _Flag = False
+    notes: _Texts = ()
+
+
+#: The records of a card file: of the card itself, and of its tables by name.
+_CARD_AND_TABLES: Mapping[str | None, type[_Card | _File | _Accuracy]] = {
+    None: _Card,
+    "file": _File,
+    "accuracy": _Accuracy,
+}
 
 
 def read_card(path: Path, bundled: bool = False) -> ModelCard:
@@ -55,133 +116,104 @@ def read_card(path: Path, bundled: bool = False) -> ModelCard:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"the card {path} cannot be read: {reason}.") from error
-    fields = _Fields(path, content, _KNOWN)
-    name = fields.text("name")
-    if not _NAME.fullmatch(name):
-        raise fields.wrong("name", "letters, digits, '.', '_' and '-'")
-    classes = tuple(expression(word) for word in fields.texts("classes"))
+    try:
+        card = codec.from_table(_Card, content)
+    except codec.MisfitError as misfit:
+        raise _refusal(path, content, misfit) from misfit
+    if not _NAME.fullmatch(card.name):
+        raise _wrong(path, "name", card.name, "letters, digits, '.', '_' and '-'")
+    classes = tuple(expression(word) for word in card.classes)
     if len(classes) < 2:
-        raise fields.wrong("classes", "the names of the outputs, in their order")
+        raise _wrong(path, "classes", content["classes"], "the names of the outputs, in their order")
     regressor = classes == VALENCE_AROUSAL
-    given, build = _architecture(fields, len(classes), regressor)
+    wanted, build = _architecture(path, card, regressor)
     return ModelCard(
-        name=name,
+        name=card.name,
         task="va" if regressor else "expression",
         classes=classes,
-        input=str(given),
-        parameters=fields.number("parameters", 0),
-        year=fields.number("year", 0),
-        files=tuple(_file(fields, table, bundled) for table in fields.tables("file")),
+        input=str(wanted),
+        parameters=card.parameters,
+        year=card.year,
+        files=tuple(_file(path, file, bundled) for file in card.file),
         build=build,
-        accuracy=tuple(_accuracy(fields, table) for table in fields.tables("accuracy")),
-        revision=fields.number("revision", 1),
-        contaminated=fields.text("contaminated", ""),
-        defended=fields.flag("defended"),
-        notes=(*fields.texts("notes", ()), *(() if bundled else (_UNSEEN,))),
-        title=fields.text("title", name),
-        paper=fields.text("paper", "unknown"),
-        licence=fields.text("licence", "unknown"),
-        family=fields.text("family", "unknown"),
-        trained_on=fields.text("trained_on", "unknown"),
-        setup=(fields.text("architecture"), str(given), *(("clamped",) if regressor else ())),
+        accuracy=tuple(PublishedAccuracy(a.value, a.data, a.split, a.n or None, a.source) for a in card.accuracy),
+        revision=card.revision,
+        contaminated=card.contaminated,
+        defended=card.defended,
+        notes=(*card.notes, *(() if bundled else (_UNSEEN,))),
+        title=card.name if card.title is None else card.title,
+        paper=card.paper,
+        licence=card.licence,
+        family=card.family,
+        trained_on=card.trained_on,
+        setup=(card.architecture, str(wanted), *(("clamped",) if regressor else ())),
     )
+
+
+def _wrong(path: Path, field: str, value: object, expected: str) -> UsageError:
+    """The error for a value that cannot be used; None where there is none."""
+    there = "missing" if value is None else repr(value)
+    return UsageError(f"the card {path}: {field} is {there}; give {expected}.")
+
+
+def _refusal(path: Path, content: Mapping[str, Any], misfit: codec.MisfitError) -> UsageError:
+    """What is wrong with a card, in the words of a card."""
+    field = shown = str(misfit.path[0])
+    kind, table = _CARD_AND_TABLES[None], content
+    if field in _CARD_AND_TABLES:
+        shown = f"[[{field}]]"
+        if len(misfit.path) > 2:  # the position of a table, and a field of it
+            kind, table = _CARD_AND_TABLES[field], content[field][misfit.path[1]]
+            field = shown = str(misfit.path[2])
+    if misfit.kind == "unknown":
+        return UsageError(f"the card {path}: {unknown_name('field', field, [known.name for known in fields(kind)])}")
+    expected = get_type_hints(kind, include_extras=True)[field].__metadata__[-1]
+    return _wrong(path, shown, table.get(field), expected)
+
+
+def _needed(path: Path, field: str, value: str | None) -> str:
+    """The text of a field that this card cannot do without."""
+    if value is None:
+        raise _wrong(path, field, None, "a text")
+    return value
 
 
 #: Where the networks of card files are built.
 _NETWORKS = "models_zoo.own.architectures"
 
 
-def _architecture(fields: _Fields, classes: int, regressor: bool) -> tuple[Input, Builder]:
-    name = fields.text("architecture")
-    kind, _, architecture = name.partition(":")
-    if len(fields.tables("file")) != 1:
-        raise fields.wrong("[[file]]", "one file of weights")
+def _architecture(path: Path, card: _Card, regressor: bool) -> tuple[Input, Builder]:
+    kind, _, architecture = card.architecture.partition(":")
+    if len(card.file) != 1:
+        raise _wrong(path, "[[file]]", None, "one file of weights")
+    classes = len(card.classes)
     if kind == "timm":
         timm_model.check_name(architecture)
-        wanted = parse_input(fields.text("input")) if fields.has("input") else timm_model.wanted_input(architecture)
+        wanted = timm_model.wanted_input(architecture) if card.input is None else parse_input(card.input)
         return wanted, Builder(_NETWORKS, "timm", (architecture, classes, wanted, regressor))
-    if name == "slim":
+    if card.architecture == "slim":
         return SLIM_INPUT, Builder(_NETWORKS, "slim", (classes, regressor))
-    if name not in ("onnx", "torchscript"):
-        raise fields.wrong("architecture", "timm:NAME, slim, onnx or torchscript (a shared card holds no code)")
-    wanted = parse_input(fields.text("input"))
-    return wanted, Builder(_NETWORKS, name, (wanted, regressor))
+    if card.architecture not in ("onnx", "torchscript"):
+        known = "timm:NAME, slim, onnx or torchscript (a shared card holds no code)"
+        raise _wrong(path, "architecture", card.architecture, known)
+    wanted = parse_input(_needed(path, "input", card.input))
+    return wanted, Builder(_NETWORKS, card.architecture, (wanted, regressor))
 
 
-def _file(fields: _Fields, table: dict[str, Any], bundled: bool) -> CardFile:
-    part = _Fields(fields.path, table, ("url", "blob", "size", "path", "sha256"))
-    if part.has("url"):
-        return WebFile(part.text("url"), part.text("blob").lower(), part.number("size", 0) or None)
-    name = part.text("path")
+def _file(path: Path, file: _File, bundled: bool) -> CardFile:
+    if file.url is not None:
+        return WebFile(file.url, _needed(path, "blob", file.blob).lower(), file.size or None)
+    name = _needed(path, "path", file.path)
     if Path(name).name != name or name in (".", "..") or "\\" in name or ":" in name:
-        raise part.wrong("path", "the plain name of a file beside the card")
-    place = fields.path.absolute().parent / name
-    stated = part.text("sha256").lower()
+        raise _wrong(path, "path", name, "the plain name of a file beside the card")
+    place = path.absolute().parent / name
+    stated = _needed(path, "sha256", file.sha256).lower()
     try:
         found, size = stated if bundled else sha256(place), place.stat().st_size
     except OSError as error:
-        raise UsageError(f"the card {fields.path} names {name}, which cannot be read ({error.strerror}).") from error
+        raise UsageError(f"the card {path} names {name}, which cannot be read ({error.strerror}).") from error
     if found != stated:
         raise UsageError(
             f"{place} is not the file of the card: expected sha256 {stated}, got {found}; it was not used."
         )
     return LocalFile(place, found, size, bundled=bundled)
-
-
-def _accuracy(fields: _Fields, table: dict[str, Any]) -> PublishedAccuracy:
-    part = _Fields(fields.path, table, tuple(field.name for field in dataclasses.fields(PublishedAccuracy)))
-    value = table.get("value")
-    if not isinstance(value, float) or not 0 <= value <= 1:
-        raise part.wrong("value", "a fraction from 0.0 to 1.0")
-    return PublishedAccuracy(
-        value, part.text("data"), part.text("split"), part.number("n", 0) or None, part.text("source", "unknown")
-    )
-
-
-class _Fields:
-    """One table of a card, read field by field; a field that nobody knows is refused."""
-
-    def __init__(self, path: Path, content: dict[str, Any], known: Sequence[str]) -> None:
-        self.path, self.content = path, content
-        for key in content:
-            if key not in known:
-                raise UsageError(f"the card {path}: {unknown_name('field', key, list(known))}")
-
-    def wrong(self, key: str, expected: str) -> UsageError:
-        given = self.content.get(key)
-        return UsageError(
-            f"the card {self.path}: {key} is {'missing' if given is None else repr(given)}; give {expected}."
-        )
-
-    def has(self, key: str) -> bool:
-        return key in self.content
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.content.get(key, default)
-        if not isinstance(value, str):
-            raise self.wrong(key, "a text")
-        return value
-
-    def texts(self, key: str, default: Sequence[str] | None = None) -> Sequence[str]:
-        value = self.content.get(key, default)
-        if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
-            raise self.wrong(key, "a list of texts")
-        return value
-
-    def number(self, key: str, default: int) -> int:
-        value = self.content.get(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise self.wrong(key, "a whole number")
-        return value
-
-    def flag(self, key: str) -> bool:
-        value = self.content.get(key, False)
-        if not isinstance(value, bool):
-            raise self.wrong(key, "true or false")
-        return value
-
-    def tables(self, key: str) -> Sequence[dict[str, Any]]:
-        value = self.content.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
-            raise self.wrong(f"[[{key}]]", "tables of that name")
-        return value

@@ -18,15 +18,18 @@ ShiftStatus = Literal["worse", "differs", "held", "better"]
 class Rule:
     """When a cell fails: it fell by more than `tolerance`, and Holm's adjusted p is below `alpha`.
 
-    `tolerance`: a fraction of the samples; of CCC and RMSE, as much of the measure. `exact`: the verdicts must be equal
-    besides. `allow_missing`: cells that cannot be compared do not fail, but for those whose 'MODEL READING' matches a
-    pattern of `require`. Raises UsageError for numbers out of range.
+    Raises UsageError for numbers out of range.
     """
 
+    #: A fraction of the samples, from 0, below 1; of CCC and RMSE, as much of the measure.
     tolerance: float = 0.01
+    #: A probability, above 0 and below 1.
     alpha: float = 0.01
+    #: The verdicts must be equal besides.
     exact: bool = False
+    #: Cells that cannot be compared do not fail.
     allow_missing: bool = False
+    #: Patterns of 'MODEL READING'; what matches one fails all the same where it cannot be compared.
     require: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -51,21 +54,25 @@ class _Row:
 
 @dataclass(frozen=True)
 class Comparison(_Row):
-    """A share of samples before and after. `fell` and `rose` count samples; the p values are Holm's, one-sided.
+    """A share of samples before and after."""
 
-    `measure` says of what it is the share: 'robust accuracy', 'right, not turned into happy'. `blind`: so few samples
-    were right before that no fall could fail the gate. `new_weights`: the model's digest is another.
-    """
-
+    #: Of what it is the share: 'robust accuracy', 'right, not turned into happy'.
     measure: str
+    #: Samples that counted before.
     before: int
+    #: And now.
     after: int
+    #: Samples that counted before and no longer do.
     fell: int
+    #: Samples that count now and did not before.
     rose: int
+    #: Holm's, one-sided, as `p_rose`.
     p_fell: float
     p_rose: float
     status: Status
+    #: So few samples counted before that no fall could fail the gate.
     blind: bool
+    #: The model's digest is another.
     new_weights: bool
 
     @property
@@ -86,21 +93,24 @@ class Comparison(_Row):
 
 @dataclass(frozen=True)
 class Shift(_Row):
-    """An agreement of a regressor with the truth before and after; the p values are Holm's, one-sided.
+    """An agreement of a regressor with the truth before and after."""
 
-    `measure`: 'CCC' or 'RMSE' with its dimension. `low` to `high`: 95 % interval of the change (paired bootstrap).
-    `blind`: so few samples, or so small an alpha, that no change could fail the gate. `new_weights`: as in Comparison.
-    """
-
+    #: 'CCC' or 'RMSE' with its dimension.
     measure: str
+    #: In units of the measure, as are `after`, `low` and `high`.
     before: float
     after: float
+    #: 95 % interval of the change (paired bootstrap), from here
     low: float
+    #: to here.
     high: float
+    #: Holm's, one-sided, as `p_better`.
     p_worse: float
     p_better: float
     status: ShiftStatus
+    #: So few samples, or so small an alpha, that no change could fail the gate.
     blind: bool
+    #: The model's digest is another.
     new_weights: bool
 
     @property
@@ -130,12 +140,15 @@ class NotComparable(_Row):
 
 @dataclass(frozen=True)
 class Check:
-    """What a check found, by rows of the baseline. `unguarded`: names of readings that only the results hold."""
+    """What a check found, by rows of the baseline."""
 
     rule: Rule
+    #: Shares of samples.
     comparisons: tuple[Comparison, ...]
+    #: Agreements of regressors.
     shifts: tuple[Shift, ...]
     not_comparable: tuple[NotComparable, ...]
+    #: Names of readings that only the results hold.
     unguarded: tuple[str, ...]
 
     @property

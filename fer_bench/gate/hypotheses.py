@@ -46,9 +46,12 @@ class _Counted:
 @dataclass(frozen=True)
 class _Changed:
     pair: Pair
+    #: 'CCC' or 'RMSE' with its dimension.
     measure: str
     change: Change
-    worse: float  # how much worse, in units of the measure
+    #: How much worse, in units of the measure.
+    worse: float
+    #: Every prediction is what it was.
     equal: bool
 
 
@@ -83,6 +86,14 @@ def judge(pairs: Sequence[Pair], rule: Rule) -> tuple[tuple[Comparison, ...], tu
 def _comparison(
     one: _Counted, fell: int, rose: int, p_fell: float, p_rose: float, family: int, rule: Rule
 ) -> Comparison:
+    """The row of one share.
+
+    one: the verdicts before and after.
+    fell, rose: how many samples.
+    p_fell, p_rose: adjusted.
+    family: how many tests it was adjusted for.
+    rule: when it fails.
+    """
     pair, n = one.pair, one.before.n
     return Comparison(
         cell=pair.old.cell,
@@ -134,6 +145,14 @@ def _measures(pair: Pair, dimension: str, found: Changes, equal: bool) -> Iterat
 
 
 def _shift(row: _Changed, p_worse: float, p_better: float, family: int, draws: int, rule: Rule) -> Shift:
+    """The row of one agreement.
+
+    row: what changed, and by how much.
+    p_worse, p_better: adjusted.
+    family: how many tests they were adjusted for.
+    draws: of the bootstrap.
+    rule: when it fails.
+    """
     cell = row.pair.old.cell
     return Shift(
         cell=cell,

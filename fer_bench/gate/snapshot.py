@@ -98,20 +98,20 @@ AGREEMENT = "agreement"
 
 @dataclass(frozen=True)
 class GuardedCell:
-    """A finished cell: its identity, and its verdicts without attack and at each budget at which it is read.
-
-    `label`: what tables call the attack. `samples`: sha256 of the sample ids in order; bits are paired by it.
-    `digest`: sha256 of every sample's label, predictions and outcome, for `--exact`. `clean` and `robust` count what is
-    right, of a regressor what is within the tolerance; `clean` is None where it has none. `regressed`: a regressor's
-    predictions.
-    """
+    """A finished cell: its identity, and its verdicts without attack and at each budget at which it is read."""
 
     cell: Cell
+    #: What tables call the attack.
     label: str
+    #: sha256 of the sample ids in order; bits are paired by it.
     samples: str
+    #: sha256 of every sample's label, predictions and outcome, for `--exact`.
     digest: str
+    #: What is right without attack, of a regressor what is within the tolerance; None where it has none.
     clean: Verdicts | None
+    #: The same under attack, by budget.
     robust: tuple[tuple[ThreatModel, Verdicts], ...]
+    #: A regressor's predictions.
     regressed: Regressed | None = None
 
     def name(self, threat: ThreatModel) -> str:

@@ -30,7 +30,7 @@ class Goal:
     targets: torch.Tensor | None = None
 
     @property
-    def given(self) -> torch.Tensor:
+    def attack_labels(self) -> torch.Tensor:
         """The labels that an attack is given: the classes to reach where there are targets, else those to leave."""
         return self.labels if self.targets is None else self.targets
 

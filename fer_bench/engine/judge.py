@@ -17,9 +17,10 @@ from fer_bench.core.attack_spec import AttackSpec
 from fer_bench.core.outcome import ShardResult, Verdict
 from fer_bench.engine import draws
 from fer_bench.engine.attack import Program
+from fer_bench.engine.confirmation import Confirmed, Effort, Trial
 from fer_bench.engine.draws import isolated_generators
 from fer_bench.engine.goals import Goal, regression_goal, targets_of
-from fer_bench.engine.norms import norms, project
+from fer_bench.engine.norms import project
 from fer_bench.engine.observer import Observer
 from fer_bench.engine.shard import Shard
 from fer_bench.errors import AttackError, FerBenchError, ModelError
@@ -64,8 +65,15 @@ def evaluate_shard(
     """Attacks one shard and returns confirmed verdicts in the shard's order.
 
     Samples that are wrong before the attack are not attacked, nor are those that already are of the class that a
-    targeted attack aims at (`target_class`: its index, where `spec.target` is a class word). Raises AttackError where
-    the attack itself breaks, with what it said; errors of memory pass through for the engine to handle.
+    targeted attack aims at. Raises AttackError where the attack itself breaks, with what it said; errors of memory
+    pass through for the engine to handle.
+
+    `model`: any classifier or regressor; it is prepared here.
+    `shard`: the samples, on the model's device and in its precision.
+    `spec`: the attack's settings.
+    `program`: carries the attack out.
+    `draw_seed`: 63 bits that key its random draws.
+    `target_class`: the class that is aimed at, as an index, where `spec.target` is a class word.
     """
     started = time.perf_counter()
     prepare(model)
@@ -75,26 +83,24 @@ def evaluate_shard(
         clean = goal.answer(outputs).argmax(1)
         if spec.loss and spec.tolerance is None:
             clean = torch.zeros_like(clean)  # every sample is attacked: what counts is how far it can be moved
-        attempt = _Attempt(model, shard, goal, spec, program, draw_seed, outputs)
+        trial = Trial(model, shard, goal, spec, program, draw_seed, outputs)
+        confirmed, effort = Confirmed.of_nothing(trial), Effort.of_nothing(clean)
         attacked = goal.open(clean).nonzero().squeeze(1)
-        doubtful = attempt.unconfirmed
+        doubtful = attacked[:0]
         if len(attacked):
-            attempt.run(attacked, freeze=spec.record != "largest")
-            doubtful = attempt.unconfirmed
+            doubtful = _attempt(trial, attacked, spec.record != "largest", confirmed, effort)
             if len(doubtful) and spec.record == "first":  # the others never froze a row
-                attempt.run(doubtful, freeze=False)
-    verdicts = tuple(attempt.verdict(i, int(clean[i])) for i in range(len(shard.ids)))
-    forwards = len(shard.ids) + int(attempt.forwards.sum())
+                _attempt(trial, doubtful, False, confirmed, effort)
     result = ShardResult(
-        verdicts=verdicts,
+        verdicts=_verdicts(trial, clean, confirmed, effort),
         seconds=time.perf_counter() - started,
-        forward_rows=forwards,
-        backward_rows=attempt.backward_rows,
-        zero_gradient_rows=attempt.zero_gradient_rows,
-        bad_gradient_rows=attempt.bad_gradient_rows,
+        forward_rows=len(shard.ids) + int(effort.forwards.sum()),
+        backward_rows=effort.backward_rows,
+        zero_gradient_rows=effort.zero_gradient_rows,
+        bad_gradient_rows=effort.bad_gradient_rows,
         unconfirmed=len(doubtful),
     )
-    return Evaluated(result, attempt.images)
+    return Evaluated(result, confirmed.images)
 
 
 def _goal(shard: Shard, spec: AttackSpec, outputs: torch.Tensor, target_class: int | None) -> Goal:
@@ -133,6 +139,12 @@ def strongest(model: nn.Module, shard: Shard, spec: AttackSpec, program: Program
 
     What a transfer attack carries to other models: nothing is frozen, no sample is left out, and nothing is confirmed
     here, because the other model will be asked. Shaped as `shard.images`; samples without a label stay clean.
+
+    `model`: any classifier; it is prepared here.
+    `shard`: the samples, on the model's device and in its precision.
+    `spec`: the attack's settings.
+    `program`: carries the attack out.
+    `draw_seed`: 63 bits that key its random draws.
     """
     prepare(model)
     with full_precision(), isolated_generators(draw_seed):
@@ -156,116 +168,59 @@ def _run(program: Program, spec: AttackSpec, observer: Observer) -> None:
         raise AttackError(f"{spec.label or spec.name} broke: {type(error).__name__}: {error}") from error
 
 
-class _Attempt:
-    """The state of one shard's evaluation: at most two runs of the attack, and what they confirmed."""
+def _attempt(trial: Trial, rows: torch.Tensor, freeze: bool, confirmed: Confirmed, effort: Effort) -> torch.Tensor:
+    """Attacks the samples `rows` and confirms what was found; returns the samples of which nothing held, `(m,)`.
 
-    def __init__(
-        self,
-        model: nn.Module,
-        shard: Shard,
-        goal: Goal,
-        spec: AttackSpec,
-        program: Program,
-        draw_seed: int,
-        outputs: torch.Tensor,
-    ) -> None:
-        count, device = len(shard.ids), shard.images.device
-        self.model, self.shard, self.goal, self.spec = model, shard, goal, spec
-        self.program, self.draw_seed = program, draw_seed
-        self.clean_outputs, self.outputs = outputs, outputs.clone()
-        self.images = shard.images.clone()
-        self.fooled = torch.zeros(count, dtype=torch.bool, device=device)
-        self.prediction = torch.full((count,), -1, dtype=torch.int64, device=device)
-        self.size = torch.zeros(count, dtype=torch.float64, device=device)
-        self.eight_bit = torch.zeros(count, dtype=torch.bool, device=device)
-        self.first_query = torch.zeros(count, dtype=torch.int64, device=device)
-        self.forwards = torch.zeros(count, dtype=torch.int64, device=device)
-        self.backwards = torch.zeros(count, dtype=torch.int64, device=device)
-        self.unconfirmed = torch.zeros(0, dtype=torch.int64, device=device)
-        self.backward_rows = 0
-        self.zero_gradient_rows = 0
-        self.bad_gradient_rows = 0
+    `trial`: what is asked.
+    `rows`: positions in its shard, `(k,)` int64.
+    `freeze`: whether samples that fell may be left alone.
+    `confirmed`: takes what is confirmed.
+    `effort`: takes what it cost.
+    """
+    part, goal = trial.shard.at(rows), trial.goal.at(rows)
+    observer = Observer(trial.model, part, goal, trial.spec, trial.draw_seed, freeze=freeze)
+    _run(trial.program, trial.spec, observer)
+    effort.add(rows, observer)
+    seen = observer.recording
+    unconfirmed = seen.found.clone()
+    for images, there in ((seen.images, seen.found), (seen.safe_images, seen.safe_found)):
+        asked = (unconfirmed & there).nonzero().squeeze(1)
+        if len(asked):
+            unconfirmed[asked] = ~confirmed.confirm(trial, rows[asked], images[asked], seen.sizes[asked])
+            effort.forwards[rows[asked]] += 2
+    return rows[unconfirmed] if trial.spec.record != "largest" else rows[:0]
 
-    def run(self, rows: torch.Tensor, freeze: bool) -> None:
-        """Attacks the samples `rows`, confirms what was found, and notes in `unconfirmed` what was not."""
-        part, goal = self.shard.at(rows), self.goal.at(rows)
-        observer = Observer(self.model, part, goal, self.spec, self.draw_seed, freeze=freeze)
-        _run(self.program, self.spec, observer)
-        seen = observer.recording
-        self.forwards[rows] += seen.forwards
-        self.backwards[rows] += seen.backwards
-        self.backward_rows += observer.backward_rows
-        self.zero_gradient_rows += int(observer.zero_gradient_rows)
-        self.bad_gradient_rows += int(observer.bad_gradient_rows)
-        self.first_query[rows] = seen.first_query
-        confirmed = self._confirm(rows[seen.found], seen.images[seen.found], seen.sizes[seen.found])
-        missed = seen.found.clone()
-        missed[seen.found] = ~confirmed
-        again = missed & seen.safe_found
-        missed[again] = ~self._confirm(rows[again], seen.safe_images[again], seen.sizes[again])
-        self.unconfirmed = rows[missed] if self.spec.record != "largest" else rows[:0]
 
-    def _confirm(self, rows: torch.Tensor, candidates: torch.Tensor, declared: torch.Tensor) -> torch.Tensor:
-        """Asks the bare model about `candidates`, projected exactly into the budget; keeps those that still fool.
-
-        `declared`: their sizes as the attack stated them, used where the budget is by construction.
-        """
-        if len(rows) == 0:
-            return torch.zeros(0, dtype=torch.bool, device=rows.device)
-        part, goal, threat = self.shard.at(rows), self.goal.at(rows), self.spec.threat
-        images = project(candidates, part.images, threat, part.mask)
-        outputs, fooled = self._ask(images, goal, rows)
-        rounded = (images * 255).round() / 255
-        _, rounded_fooled = self._ask(rounded, goal, rows)
-        sizes, rounded_sizes = self._sizes(images, part.images), self._sizes(rounded, part.images)
-        if threat.by_construction:
-            sizes = rounded_sizes = declared
-        within = rounded_sizes <= threat.eps + threat.tolerance
-        self.forwards[rows] += 2
-        won = rows[fooled]
-        self.images[won] = images[fooled]
-        self.fooled[won] = True
-        self.outputs[won] = outputs[fooled]
-        self.prediction[won] = goal.answer(outputs).argmax(1)[fooled]
-        self.size[won] = sizes[fooled]
-        self.eight_bit[won] = (rounded_fooled & within)[fooled]
-        return fooled
-
-    def _ask(self, images: torch.Tensor, goal: Goal, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The model's outputs, and whether each is a success; where the largest loss is sought: larger than before."""
-        with torch.no_grad(), draws.verdict():
-            outputs: torch.Tensor = self.model(images)
-        logits = goal.answer(outputs)
-        if self.spec.record != "largest":
-            return outputs, goal.reached(logits)
-        if self.spec.loss == "ccc":
-            return outputs, torch.ones_like(logits[:, 0], dtype=torch.bool)
-        return outputs, goal.margins(logits) < goal.margins(goal.answer(self.clean_outputs[rows]))
-
-    def _sizes(self, images: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
-        return norms(images.to(torch.float64) - clean.to(torch.float64), self.spec.norm)
-
-    def verdict(self, i: int, clean_prediction: int) -> Verdict:
-        """The verdict of the shard's sample number `i`."""
-        fooled = bool(self.fooled[i])
-        return Verdict(
-            sample=self.shard.ids[i],
-            label=int(self.shard.labels[i]),
+def _verdicts(trial: Trial, clean: torch.Tensor, confirmed: Confirmed, effort: Effort) -> tuple[Verdict, ...]:
+    """The verdicts in the shard's order; `clean` `(n,)`: the clean predictions."""
+    spec, goal, shard = trial.spec, trial.goal, trial.shard
+    targets = [None] * len(shard.ids) if goal.targets is None else goal.targets.tolist()
+    fooled, eight_bit, prediction = (t.tolist() for t in (confirmed.fooled, confirmed.eight_bit, confirmed.prediction))
+    sizes, first_query = confirmed.sizes.tolist(), effort.first_query.tolist()
+    forwards, backwards = effort.forwards.tolist(), effort.backwards.tolist()
+    clean_values, values = (_pairs(outputs, spec) for outputs in (trial.clean_outputs, confirmed.outputs))
+    return tuple(
+        Verdict(
+            sample=shard.ids[i],
+            label=label,
             clean_prediction=clean_prediction,
-            fooled=fooled,
-            attacked_prediction=int(self.prediction[i]) if fooled else clean_prediction,
-            norm=float(self.size[i]) if fooled else None,
-            eight_bit=bool(self.eight_bit[i]) if fooled else None,
-            first_query=int(self.first_query[i]) if fooled and self.spec.record != "largest" else None,
-            forwards=int(self.forwards[i]) + 1,
-            backwards=int(self.backwards[i]),
-            target=None if self.goal.targets is None else int(self.goal.targets[i]),
-            clean_values=_pair(self.clean_outputs[i]) if self.spec.loss else None,
-            attacked_values=_pair(self.outputs[i]) if self.spec.loss else None,
+            fooled=fooled[i],
+            attacked_prediction=prediction[i] if fooled[i] else clean_prediction,
+            norm=sizes[i] if fooled[i] else None,
+            eight_bit=eight_bit[i] if fooled[i] else None,
+            first_query=first_query[i] if fooled[i] and spec.record != "largest" else None,
+            forwards=forwards[i] + 1,
+            backwards=backwards[i],
+            target=targets[i],
+            clean_values=clean_values[i],
+            attacked_values=values[i],
         )
+        for i, (label, clean_prediction) in enumerate(zip(shard.labels.tolist(), clean.tolist(), strict=True))
+    )
 
 
-def _pair(outputs: torch.Tensor) -> tuple[float, float]:
-    """A regressor's predicted valence and arousal."""
-    valence, arousal = outputs.tolist()
-    return valence, arousal
+def _pairs(outputs: torch.Tensor, spec: AttackSpec) -> list[tuple[float, float] | None]:
+    """The valence and arousal that a regressor predicts for each sample; None each for a classifier."""
+    if not spec.loss:
+        return [None] * len(outputs)
+    return [(valence, arousal) for valence, arousal in outputs.tolist()]

@@ -5,21 +5,26 @@ records per sample the best image within the budget, answers samples that have f
 zero, so attacks that treat rows independently leave them in place), ends the attack when none is left, counts the
 rows it computes, and notices zero and non-finite gradients. It never decides a verdict: `judge` confirms every
 recorded image on the bare model. It must know no particular attack. See docs/design/observer.md.
+
+Its parts: `RowMap` says who is asked, `Budget` what is allowed, `Recording` what was found, `Answers` what is answered,
+`GradientWatch` what gradients were taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import nn
 
 from fer_bench.core.attack_spec import AttackSpec, Rows
-from fer_bench.engine.draws import KeyedDraws, key_of, seed_generators
+from fer_bench.engine.answers import Answers
+from fer_bench.engine.budget import Budget
 from fer_bench.engine.goals import Goal
-from fer_bench.engine.norms import norms, within_region
-from fer_bench.engine.recording import Recording
+from fer_bench.engine.gradients import GradientWatch
+from fer_bench.engine.norms import within_region
+from fer_bench.engine.recording import Recording, Reply
+from fer_bench.engine.rowmap import RowMap
 from fer_bench.engine.shard import Shard
 from fer_bench.errors import AttackError
 
@@ -34,15 +39,20 @@ class _Finished(Exception):  # noqa: N818  (it ends an attack, it is not an erro
 
 
 class Observer(nn.Module):
-    """Stands in for `model` while it is attacked on one batch.
+    """Stands in for a model while it is attacked on one batch.
 
-    `shard` holds the samples, whose ids key their random draws; `goal` says what counts as success on each. Where the
-    shard has a mask, every query is put back to the clean image outside it before the model sees it, so that any
-    attack stays in the region without knowing of it. Always in eval mode: torchattacks restores the training flag of
-    whatever it was given, and a wrapper left in training mode would switch the model's BatchNorm with it.
+    Always in eval mode: torchattacks restores the training flag of whatever it was given, and a wrapper left in
+    training mode would switch the model's BatchNorm with it.
 
-    `freeze=False`: nothing is answered from cache, nobody leaves early, and of all images within the budget the one
-    nearest to success, or beyond it, is kept (for samples whose recorded image was not confirmed, and for transfer).
+    `model`: the model that is attacked.
+    `shard`: the samples, whose ids key their random draws. Where it has a mask, every query is put back to the clean
+        image outside it before the model sees it, so that any attack stays in the region without knowing of it.
+    `goal`: what counts as success on each sample.
+    `spec`: the attack's settings.
+    `draw_seed`: 63 bits that key the attack's random draws.
+    `freeze`: False where nothing is answered from cache, nobody leaves early, and of all images within the budget the
+        one nearest to success, or beyond it, is kept (for samples whose recorded image was not confirmed, and for
+        transfer).
     """
 
     def __init__(
@@ -55,31 +65,16 @@ class Observer(nn.Module):
         freeze: bool = True,
     ) -> None:
         super().__init__()
-        images = shard.images
-        self.model = model
-        self.spec = spec
-        self.shard, self.goal = shard, goal
-        self.images = images
-        self.backward_rows = 0
-        self.zero_gradient_rows = torch.zeros((), dtype=torch.int64, device=images.device)
-        self.bad_gradient_rows = torch.zeros((), dtype=torch.int64, device=images.device)
+        self.model, self.shard, self.goal, self.spec = model, shard, goal, spec
+        self.images = shard.images
+        self.recording = Recording.of_nothing(shard.images)
+        self.gradients = GradientWatch(self.recording.backwards)
+        self._freeze = freeze and not spec.minimum_norm
+        self._rows = RowMap(shard.ids, draw_seed, shard.images.device)
+        self._budget = Budget(spec)
+        self._answers = Answers(len(shard.images))
         # torchattacks asks for the device of the first parameter, and a user's model may have none.
-        self._anchor = nn.Parameter(torch.zeros((), device=images.device), requires_grad=False)
-        self._keys = torch.tensor([key_of(name) for name in shard.ids], dtype=torch.int64, device=images.device)
-        self._draws = KeyedDraws(draw_seed)
-        self._may_freeze = freeze
-        count, device = len(images), images.device
-        self._safe_norm = torch.full((count,), torch.inf, dtype=torch.float64, device=device)
-        self._margin = torch.full((count,), torch.inf, dtype=images.dtype, device=device)
-        self._done = torch.zeros(count, dtype=torch.bool, device=device)
-        self._cache: torch.Tensor | None = None
-        self._queries = torch.zeros(count, dtype=torch.int64, device=device)
-        self._rows = torch.arange(count, device=device)
-        self._called = self._rows
-        self._mode: Rows = "aligned"
-        self._answer_from_cache = False
-        self._declared: torch.Tensor | None = None
-        self.recording = Recording.of_nothing(images)
+        self._anchor = nn.Parameter(torch.zeros((), device=shard.images.device), requires_grad=False)
         self.eval()
 
     def train(self, mode: bool = True) -> Observer:
@@ -91,11 +86,11 @@ class Observer(nn.Module):
     @property
     def classes(self) -> int:
         """Number of the model's classes; asks the model once, without recording, where it is not known yet."""
-        if self._cache is None:
+        if self._answers.classes is None:
             with torch.no_grad():
-                self._remember_width(self._ask(self.images[:1], torch.arange(1, device=self.images.device)))
-        assert self._cache is not None
-        return self._cache.shape[1]
+                self._ask(self.images[:1], self.goal.at(torch.arange(1, device=self.images.device)))
+        assert self._answers.classes is not None
+        return self._answers.classes
 
     @property
     def targets(self) -> torch.Tensor | None:
@@ -104,26 +99,34 @@ class Observer(nn.Module):
 
     def margins(self, logits: torch.Tensor) -> torch.Tensor:
         """How far each row of the last query's kind is from success, `(rows,)`: negative where it is reached."""
-        return self.goal.at(self._rows).margins(logits)
+        return self.goal.at(self._rows.samples).margins(logits)
 
     @property
     def clean(self) -> torch.Tensor:
         """The clean images of the rows of the next query."""
-        return self.images[self._rows]
+        return self.images[self._rows.samples]
 
     def proposed(self) -> torch.Tensor:
         """What the attack's set-level stage proposes for the rows of this call, shaped as their images."""
         if self.shard.proposals is None:
             raise AttackError(f"{self.spec.name} has no set-level stage, or it did not run.")
-        return self.shard.proposals[self._rows]
+        return self.shard.proposals[self._rows.samples]
 
     def declare(self, sizes: torch.Tensor) -> None:
         """States the size `(rows,)` of what the next query does, for a budget by construction (flow, severity)."""
-        self._declared = sizes.detach().to(torch.float64)
+        self._budget.declare(sizes)
 
     def standing(self) -> torch.Tensor:
         """Indices of the samples that still have to be attacked: all of them for a minimum-norm attack."""
-        return (~self._done).nonzero().squeeze(1)
+        return (~self.recording.fallen).nonzero().squeeze(1)
+
+    def narrow(self, keep: torch.Tensor) -> None:
+        """From now on the queries of this call carry only the rows `keep` (boolean) of the last ones, in order."""
+        self._rows.narrow(keep)
+
+    def select(self, rows: torch.Tensor) -> None:
+        """From now on the queries of this call carry the rows numbered `rows` of the images that it was given."""
+        self._rows.select(rows)
 
     def attack(
         self,
@@ -135,43 +138,31 @@ class Observer(nn.Module):
     ) -> None:
         """Lets `call(images, labels)` attack every standing sample, and scores the images it returns, if any.
 
-        `labels` are the true classes, or for a targeted attack those to reach.
-        `stream` names the random draws of this call (a restart, a target class). `rows`: "aligned" (row i of every
-        query is sample i), "shrinking" (rows whose margin reached zero leave, the rest keep their order), "own" (the
-        call says with `narrow` or `select`) or "single" (one call for each sample; all rows of its queries are that
-        sample, and numpy's generator is seeded by it). `freeze`: fallen samples may be answered from cache during this
-        call. `row_draws`: numbers of dimensions of the random draws that have one entry per row.
+        `call`: the attack; `labels` are the true classes, or for a targeted attack those to reach.
+        `stream`: names the random draws of this call (a restart, a target class).
+        `rows`: "aligned" (row i of every query is sample i), "shrinking" (rows whose margin reached zero leave, the
+            rest keep their order), "own" (the call says with `narrow` or `select`) or "single" (one call for each
+            sample; all rows of its queries are that sample, and numpy's generator is seeded by it).
+        `freeze`: fallen samples may be answered from cache during this call.
+        `row_draws`: numbers of dimensions of the random draws that have one entry per row.
         """
         standing = self.standing()
-        self._answer_from_cache = freeze and self._may_freeze and not self.spec.minimum_norm
-        for part in standing[:, None] if rows == "single" else (standing,):
-            if len(part):
-                self._call(call, part, stream, rows, row_draws)
+        self._answers.from_cache = freeze and self._freeze
+        for samples in standing[:, None] if rows == "single" else (standing,):
+            if len(samples):
+                self._rows.begin(samples, rows, stream, row_draws)
+                self._call(call, samples)
 
-    def _call(self, call: AttackCall, part: torch.Tensor, stream: str, rows: Rows, row_draws: tuple[int, ...]) -> None:
-        self._rows, self._called, self._mode = part, part, rows
-        self._draws.begin(stream, self._keys[part], row_draws)
-        if rows == "single":
-            seed_generators(self._draws.seed_of_one())
+    def _call(self, call: AttackCall, samples: torch.Tensor) -> None:
         try:
-            with self._draws:
-                returned = call(self.images[part], self.goal.given[part])
+            with self._rows.draws:
+                returned = call(self.images[samples], self.goal.attack_labels[samples])
             if returned is not None:
-                self._rows, self._mode = part, "aligned"
+                self._rows.returned()
                 with torch.no_grad():
                     self(returned)
         except _Finished:
             return
-
-    def narrow(self, keep: torch.Tensor) -> None:
-        """From now on the queries of this call carry only the rows `keep` (boolean) of the last ones, in order."""
-        self._rows = self._rows[keep]
-        self._draws.keys = self._keys[self._rows]
-
-    def select(self, rows: torch.Tensor) -> None:
-        """From now on the queries of this call carry the rows numbered `rows` of the images that it was given."""
-        self._rows = self._called[rows]
-        self._draws.keys = self._keys[self._rows]
 
     # ------------------------------------------------------------------------------------------------- a query
 
@@ -180,126 +171,91 @@ class Observer(nn.Module):
 
         The model always computes in its own precision (torchattacks.FAB asks in float32 whatever it was given).
         """
-        if self._mode == "single":
-            return self._candidates(images)
-        rows = self._rows
-        if len(images) != len(rows):
-            raise AttackError(
-                f"{self.spec.name} asked for {len(images)} rows while {len(rows)} samples were being attacked; "
-                "its card declares the wrong relation of rows to samples."
-            )
-        given, images = images.dtype, images.to(self.images.dtype)
+        samples = self._rows.of_query(len(images), self.spec.name)
+        precision, images = images.dtype, images.to(self.images.dtype)
         if self.shard.mask is not None:
-            images = within_region(images, self.images[rows], self.shard.mask[rows])
-        standing = ~self._done[rows] if self._answer_from_cache else torch.ones_like(rows, dtype=torch.bool)
-        asked = images[standing] if not bool(standing.all()) else images.view_as(images)
-        asked_rows = rows[standing]
-        logits = self._ask(asked, asked_rows)
-        seen = logits.detach()
-        self._remember_width(seen)
-        fooled = self._record(asked.detach(), seen, asked_rows)
-        if asked.requires_grad:
-            standing_rows = asked_rows[~self._done[asked_rows]] if self._answer_from_cache else asked_rows
-            asked.register_hook(self._watch_gradient(standing_rows, fooled))  # type: ignore[no-untyped-call]
-        if not self.spec.minimum_norm and bool(self._done[self._rows].all()):
-            raise _Finished
-        assert self._cache is not None
-        if len(asked_rows) == len(rows):
-            answer = logits.clone()
+            images = within_region(images, self.images[samples], self.shard.mask[samples])
+        one_image_each = self._rows.relation != "single"
+        answer = self._one_each(images, samples) if one_image_each else self._candidates(images, samples)
+        return answer.to(precision)
+
+    def _one_each(self, images: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
+        """Logits `(rows, classes)` for one image of each of `samples`; only those that stand are computed."""
+        standing = self._answers.standing(self.recording.fallen[samples])
+        if standing is None:
+            asked, asked_samples = images.view_as(images), samples
         else:
-            answer = self._cache[rows].index_put((standing.nonzero().squeeze(1),), logits)
-        self._cache[asked_rows] = seen
-        if self._mode == "shrinking":
+            asked, asked_samples = images[standing], samples[standing]
+        goal = self.goal.at(asked_samples)
+        logits = self._ask(asked, goal)
+        self.recording.forwards[asked_samples] += 1
+        sizes = self._budget.sizes(asked.detach(), self.images[asked_samples], standing)
+        reply = self._reply(asked_samples, asked.detach(), sizes, goal, logits.detach())
+        self.recording.keep(reply, self.spec.record, self._freeze)
+        if asked.requires_grad:
+            if self._answers.from_cache:
+                asked_samples = asked_samples[~self.recording.fallen[asked_samples]]
+            self.gradients.watch(asked, asked_samples, reply.fooled)
+        self._finish_if_fallen(samples)
+        answer = self._answers.complete(samples, standing, logits)
+        if self._rows.relation == "shrinking":
             self.narrow(self.margins(answer.detach()) > 0)
-        return answer.to(given)
+        return answer
 
-    def _candidates(self, images: torch.Tensor) -> torch.Tensor:
+    def _candidates(self, images: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
         """Logits `(candidates, classes)` for several images of one sample, each of which counts as a query."""
-        one, many = self._rows, self._rows.expand(len(images))
-        given, images = images.dtype, images.to(self.images.dtype)
-        if self.shard.mask is not None:
-            images = within_region(images, self.images[many], self.shard.mask[many])
+        goal, one = self.goal.at(samples), self._rows.samples
         with torch.no_grad():
-            logits = self._ask(images, many)
-        self._remember_width(logits)
-        queries, forwards = int(self._queries[one]), int(self.recording.forwards[one])
-        goal = self.goal.at(many)
-        wanted = goal.reached(logits)
-        if not self._may_freeze:
-            wanted[goal.margins(logits).argmin()] = True
-        for i in wanted.nonzero().flatten().tolist():
-            self._queries[one] = queries + i
-            self._record(images[i : i + 1], logits[i : i + 1], one)
-        self._queries[one] = queries + len(images)
-        self.recording.forwards[one] = forwards + len(images)
-        if not self.spec.minimum_norm and bool(self._done[one]):
-            raise _Finished
-        return logits.to(given)
+            logits = self._ask(images, goal)
+        worth_keeping = goal.reached(logits)
+        if not self._freeze and not self.spec.minimum_norm:
+            worth_keeping[goal.margins(logits).argmin()] = True
+        forwards = self.recording.forwards
+        before = forwards[one]
+        for i in worth_keeping.nonzero().flatten().tolist():
+            forwards[one] = before + i + 1
+            sizes = self._budget.sizes(images[i : i + 1], self.images[one], None)
+            reply = self._reply(one, images[i : i + 1], sizes, self.goal.at(one), logits[i : i + 1])
+            self.recording.keep(reply, self.spec.record, self._freeze)
+        forwards[one] = before + len(images)
+        self._finish_if_fallen(one)
+        return logits
 
-    def _ask(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    def _ask(self, images: torch.Tensor, goal: Goal) -> torch.Tensor:
         """The bare model's answer as logits; what the model draws itself is not the attack's and is not keyed."""
-        before, self._draws.paused = self._draws.paused, True
+        draws = self._rows.draws
+        before, draws.paused = draws.paused, True
         try:
             outputs: torch.Tensor = self.model(images)
         finally:
-            self._draws.paused = before
-        return self.goal.at(rows).answer(outputs)
+            draws.paused = before
+        logits = goal.answer(outputs)
+        self._answers.learn_classes(logits)
+        return logits
 
-    def _remember_width(self, logits: torch.Tensor) -> None:
-        if self._cache is None:
-            self._cache = logits.new_zeros(len(self.images), logits.shape[1])
+    def _reply(
+        self, samples: torch.Tensor, images: torch.Tensor, sizes: torch.Tensor, goal: Goal, logits: torch.Tensor
+    ) -> Reply:
+        """What came of a query.
 
-    def _within_budget(self, images: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
-        """Rows inside [0, 1] and inside the budget, up to the rounding that `ThreatModel.tolerance` states."""
-        flat = images.flatten(1)
-        boxed = (flat.amin(1) >= -1e-6) & (flat.amax(1) <= 1 + 1e-6)
-        threat = self.spec.threat
-        return boxed & (sizes <= threat.eps + (0.0 if self.spec.minimum_norm else threat.tolerance))
+        `samples`: whose images they are, `(rows,)`.
+        `images`: what was asked about.
+        `sizes`: of the perturbations, `(rows,)`.
+        `goal`: of these samples.
+        `logits`: what the model answered, `(rows, classes)`.
+        """
+        margins = goal.margins(logits)
+        return Reply(
+            samples=samples,
+            images=images,
+            sizes=sizes,
+            margins=margins,
+            allowed=self._budget.allows(images, sizes),
+            fooled=goal.reached(logits),
+            clear=margins < -FREEZE_MARGIN * (1 + logits.abs().amax(1)),
+        )
 
-    def _record(self, images: torch.Tensor, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Keeps what this query found for the samples `rows`; returns which rows the model got wrong."""
-        memory = self.recording
-        self._queries[rows] += 1
-        memory.forwards[rows] += 1
-        goal = self.goal.at(rows)
-        margin, fooled = goal.margins(logits), goal.reached(logits)
-        sizes = self._sizes(images, rows)
-        inside = self._within_budget(images, sizes)
-        hit = fooled & inside
-        clear = margin < -FREEZE_MARGIN * (1 + logits.abs().amax(1))
-        first = hit & (memory.first_query[rows] == 0)
-        memory.first_query[rows[first]] = self._queries[rows[first]]
-        if self.spec.minimum_norm:
-            better = hit & (sizes < memory.sizes[rows].where(memory.found[rows], torch.inf))
-            safer = hit & clear & (sizes < self._safe_norm[rows])
-            self._safe_norm[rows[safer]] = sizes[safer]
-            memory.safe_images[rows[safer]] = images[safer]
-            memory.safe_found[rows[safer]] = True
-        else:
-            better = (hit if self._may_freeze else inside) & (margin < self._margin[rows]) & ~self._done[rows]
-            self._margin[rows[better]] = margin[better]
-            if self._may_freeze:
-                self._done[rows[hit & clear]] = True
-        memory.images[rows[better]] = images[better]
-        memory.sizes[rows[better]] = sizes[better]
-        memory.found[rows[better & (hit if self.spec.record != "largest" else inside)]] = True
-        return fooled
-
-    def _sizes(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Size of each queried row's perturbation: measured, or as declared for this query."""
-        if not self.spec.threat.by_construction:
-            return norms(images - self.images[rows], self.spec.norm).to(torch.float64)
-        if self._declared is None:
-            raise AttackError(f"{self.spec.name} asked about images without declaring their {self.spec.norm}.")
-        declared, self._declared = self._declared, None
-        return declared[torch.isin(self._rows, rows)]
-
-    def _watch_gradient(self, rows: torch.Tensor, fooled: torch.Tensor) -> Callable[[Any], None]:
-        def watch(gradient: torch.Tensor) -> None:
-            self.backward_rows += len(gradient)
-            self.recording.backwards[rows] += 1
-            size = gradient.detach().flatten(1).abs().amax(1)
-            self.zero_gradient_rows += ((size == 0) & ~fooled).sum()
-            self.bad_gradient_rows += (~torch.isfinite(size)).sum()
-
-        return watch
+    def _finish_if_fallen(self, samples: torch.Tensor) -> None:
+        """Ends the attack where all of `samples` have fallen for good."""
+        if self._freeze and bool(self.recording.fallen[samples].all()):
+            raise _Finished

@@ -13,6 +13,7 @@ from toys import LinearToy, SmallConvToy, toy_images
 
 from fer_bench.core.attack_spec import AttackSpec
 from fer_bench.engine import judge as engine_judge
+from fer_bench.engine.budget import Budget
 from fer_bench.engine.draws import KeyedDraws, key_of
 from fer_bench.engine.judge import evaluate_shard
 from fer_bench.engine.observer import Observer
@@ -94,9 +95,15 @@ def test_what_lies_outside_the_budget_does_not_count():
     an_image_outside_the_budget_is_no_verdict()
 
 
-class _IgnoresTheBudget(Observer):
-    def _within_budget(self, images, sizes):
+class _Limitless(Budget):
+    def allows(self, images, sizes):
         return torch.ones_like(sizes, dtype=torch.bool)
+
+
+class _IgnoresTheBudget(Observer):
+    def __init__(self, *settings, **more):
+        super().__init__(*settings, **more)
+        self._budget = _Limitless(self.spec)
 
 
 class _ForgetsTheReturnedImage(Observer):
@@ -179,7 +186,7 @@ def test_standing_rows_take_the_steps_of_plain_torchattacks_and_no_verdict_is_we
 
     class Watched(Observer):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            seen.append((images.detach().clone(), ~self._done))
+            seen.append((images.detach().clone(), ~self.recording.fallen))
             return super().forward(images)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from attacks.select import attack_again
 from fer_bench.bench import gallery
-from fer_bench.bench.gallery import Opened, Room, Wanted
-from fer_bench.bench.replay import Replay, Source, recreate
+from fer_bench.bench.gallery import Room, Wanted
+from fer_bench.bench.replay import Opened, Replay, Source, recreate
 from fer_bench.core.model_card import ModelCard
 from fer_bench.data import open_data
 from fer_bench.engine.local import choose_device
@@ -56,11 +56,13 @@ def replay(
     return recreate(
         remembered,
         verdict,
-        load_model(card),
-        identity(card),
-        attack,
-        # An attack of a set needs exactly the set; any other finds its sample in whatever holds it.
-        open_data(data or remembered.context.data_source, remembered.cell.n if attack.fit else None),
+        Opened(
+            load_model(card),
+            identity(card),
+            attack,
+            # An attack of a set needs exactly the set; any other finds its sample in whatever holds it.
+            open_data(data or remembered.context.data_source, remembered.cell.n if attack.fit else None),
+        ),
         choose_device(device),
         Path(out) if out is not None else folder / "replay",
         _source(remembered.cell.attack.source),

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 
 from fer_bench import progress
-from fer_bench.bench.replay import Remade, remake
-from fer_bench.core.evalset import EvalSet
+from fer_bench.bench.replay import Opened, Remade, remake
 from fer_bench.core.outcome import Verdict
-from fer_bench.engine.attack import Attack
 from fer_bench.errors import FerBenchError
 from fer_bench.faces import landmarks
 from fer_bench.faces.energy import Energy, by_band, by_region
@@ -32,27 +29,18 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A stored cell's model, attack and data, as they are on this machine now."""
-
-    model: nn.Module
-    digest: str
-    attack: Attack
-    data: EvalSet
-
-
-@dataclass(frozen=True)
 class Measured:
-    """Where the energy of `images` perturbations lies.
+    """Where the energy of perturbations lies."""
 
-    `regions` is None where there are no landmarks, and `problem` then says why. `faceless`: images without a face that
-    could be found, to which a mean face's regions were put.
-    """
-
+    #: How many perturbations they are.
     images: int
+    #: In which spatial frequencies.
     bands: Energy
+    #: In which parts of the face; None where there are no landmarks.
     regions: Energy | None
+    #: Images without a face that could be detected, to which a mean face's regions were put.
     faceless: int
+    #: Why there are no landmarks; "" where there are.
     problem: str
 
 
@@ -89,8 +77,7 @@ def _room(wanted: Wanted, open_cell: Callable[[StoredCell], Opened], device: tor
     if not wanted.verdicts:
         return Room((), None, "")
     try:
-        it = open_cell(wanted.cell)
-        remade = remake(wanted.cell, wanted.verdicts, it.model, it.digest, it.attack, it.data, device)
+        remade = remake(wanted.cell, wanted.verdicts, open_cell(wanted.cell), device)
     except FerBenchError as error:
         return Room((), None, " ".join(str(error).split()))
     return Room(remade, _measured([again for again in remade if (again.adversarial != again.clean).any()]), "")
@@ -106,4 +93,4 @@ def _measured(changed: Sequence[Remade]) -> Measured | None:
         faces = landmarks.find(clean, [again.stored.sample for again in changed])
     except FerBenchError as error:
         return Measured(len(changed), bands, None, 0, " ".join(str(error).split()))
-    return Measured(len(changed), bands, by_region(delta, faces.points), int((~faces.found).sum()), "")
+    return Measured(len(changed), bands, by_region(delta, faces.points), int((~faces.detected).sum()), "")

@@ -33,6 +33,20 @@ PICTURE_SIDE = 224
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A stored cell's model, its attack and its data, as they are on this machine now.
+
+    `digest`: the model's. `attack`: the stored settings' attack as this version of the program has it. `data`: the
+    whole set, in which samples are looked up by the digest of their pixels.
+    """
+
+    model: nn.Module
+    digest: str
+    attack: Attack
+    data: EvalSet
+
+
+@dataclass(frozen=True)
 class Source:
     """The model that a transfer cell's images are made on, as it is now."""
 
@@ -43,31 +57,35 @@ class Source:
 
 @dataclass(frozen=True)
 class Remade:
-    """A verdict and its image made again: what was stored, what came out now, and what differs.
+    """A verdict and its image made again."""
 
-    `clean`, `adversarial`: float32 `(channels, height, width)` in [0, 1]; equal where the attack failed.
-    """
-
+    #: What was stored.
     stored: Verdict
+    #: What came out now.
     now: Verdict
+    #: What differs, in words.
     differences: tuple[str, ...]
+    #: The clean image, float32 `(channels, height, width)` in [0, 1].
     clean: np.ndarray
+    #: The adversarial image; the clean one where the attack failed.
     adversarial: np.ndarray
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A verdict re-created: what was stored, what came out now, what differs, and where the images are.
+    """A verdict re-created, and where its images are."""
 
-    `picture`: a PNG of the clean image, the adversarial image and their difference, magnified. `tensors`: an npz with
-    the exact float32 images `clean` and `adversarial`, `(channels, height, width)` in [0, 1].
-    """
-
+    #: The cell that it belongs to.
     cell: StoredCell
+    #: What was stored.
     stored: Verdict
+    #: What came out now.
     now: Verdict
+    #: What differs, in words.
     differences: tuple[str, ...]
+    #: A PNG of the clean image, the adversarial image and their difference, magnified.
     picture: Path
+    #: An npz with the exact float32 images `clean` and `adversarial`, `(channels, height, width)` in [0, 1].
     tensors: Path
 
     @property
@@ -79,10 +97,7 @@ class Replay:
 def recreate(
     cell: StoredCell,
     stored: Verdict,
-    model: nn.Module,
-    model_digest: str,
-    attack: Attack,
-    data: EvalSet,
+    opened: Opened,
     device: torch.device,
     folder: Path,
     source: Source | None = None,
@@ -90,8 +105,15 @@ def recreate(
     """Attacks one sample again, compares, and writes its pictures; see `remake`.
 
     Raises StoreError also where the pictures cannot be written.
+
+    `cell`: the stored cell.
+    `stored`: its verdict on the sample.
+    `opened`: the cell's model, attack and data now.
+    `device`: where it is attacked.
+    `folder`: where the pictures go.
+    `source`: of a transfer cell the model that its images are made on.
     """
-    (again,) = remake(cell, [stored], model, model_digest, attack, data, device, source)
+    (again,) = remake(cell, [stored], opened, device, source)
     stem = folder / f"{cell.key}-{stored.sample[:12].replace('#', '_')}"
     picture, tensors = stem.with_suffix(".png"), stem.with_suffix(".npz")
     with replacing(picture, _unwritable) as part:
@@ -108,19 +130,21 @@ def _unwritable(path: Path, error: OSError) -> StoreError:
 def remake(
     cell: StoredCell,
     wanted: Sequence[Verdict],
-    model: nn.Module,
-    model_digest: str,
-    attack: Attack,
-    data: EvalSet,
+    opened: Opened,
     device: torch.device,
     source: Source | None = None,
 ) -> tuple[Remade, ...]:
-    """Attacks the samples of the stored verdicts `wanted` again, with the stored settings and seed, and compares.
+    """Attacks the samples of stored verdicts again, with the stored settings and seed, and compares.
 
-    `attack`: the attack of the stored settings as this version of the program has it. `data` is the whole set, in which
-    samples are looked up by the digest of their pixels. `source`: of a transfer cell the model that its images are made
-    on. Raises StoreError where a sample is not there.
+    Raises StoreError where a sample is not there.
+
+    `cell`: the stored cell.
+    `wanted`: its verdicts on those samples.
+    `opened`: the cell's model, attack and data now.
+    `device`: where they are attacked.
+    `source`: of a transfer cell the model that its images are made on.
     """
+    attack, data = opened.attack, opened.data
     place = {name: at for at, name in enumerate(data.ids)}
     for stored in wanted:
         if stored.sample not in place:
@@ -142,7 +166,7 @@ def remake(
         landmarks.mask_of(needed, cell.cell.attack.threat.region),
     )
     positions = [needed.ids.index(stored.sample) for stored in wanted]
-    causes = _differing_causes(cell, model_digest, attack.spec, source)
+    causes = _differing_causes(cell, opened.digest, attack.spec, source)
     return tuple(
         Remade(
             stored,
@@ -152,13 +176,20 @@ def remake(
             image.numpy(),
         )
         for stored, row, (now, image) in zip(
-            wanted, rows, run_samples(job, model.to(device), positions, device), strict=True
+            wanted, rows, run_samples(job, opened.model.to(device), positions, device), strict=True
         )
     )
 
 
 def _made_on(source: Source, attack: Attack, seed: int, data: EvalSet, device: torch.device) -> Attack:
-    """The attack that asks about the images which `attack`, a transfer cell's, makes on the source model."""
+    """The attack that asks about the images which `attack`, a transfer cell's, makes on the source model.
+
+    `source`: that model.
+    `attack`: the transfer cell's.
+    `seed`: the cell's.
+    `data`: the samples.
+    `device`: where the images are made.
+    """
     mask = landmarks.mask_of(data, attack.spec.threat.region)
     made = replace(attack, spec=replace(attack.spec, source="", source_digest=""))
     job = cell_job(made, seed, data, match(source.classes, data.classes), source.classes, mask)

@@ -148,8 +148,8 @@ def test_every_sample_of_a_regressor_is_made_again_against_its_own_truth(tmp_pat
         chosen = for_task(choose_attacks("pgd-5,ccc", "16/255"), "va")
         run_matrix([entrant], chosen, data, store, Plan(cpu), toy_provenance())
     for cell, verdicts in cells(tmp_path):
-        attack = attack_again(cell.cell.attack)
-        made = replay.remake(cell, verdicts[::-1], card.build(()), card.digest, attack, data, cpu)
+        opened = replay.Opened(card.build(()), card.digest, attack_again(cell.cell.attack), data)
+        made = replay.remake(cell, verdicts[::-1], opened, cpu)
         assert [again.stored for again in made] == verdicts[::-1]
         assert [again.differences for again in made] == [()] * len(verdicts)
 

@@ -38,7 +38,7 @@ def main() -> None:
     gray = np.asarray(picture, dtype=np.float32) / 255
     image = torch.from_numpy(gray)[None, None]
     found = landmarks.find(image, [pixel_digest(np.asarray(picture))])
-    assert bool(found.found[0]), "dlib found no face"
+    assert bool(found.detected[0]), "dlib found no face"
     mask = landmark_masks(found.points, SIDE, SIDE)
     elsewhere = moved(mask, torch.Generator().manual_seed(3))
     panels = {

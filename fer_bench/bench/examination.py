@@ -38,7 +38,7 @@ SIGMAS = 3.0
 
 @dataclass(frozen=True)
 class Examined:
-    """What an examination found, and the clean accuracy (None for a model that is no classifier) on `n` images."""
+    """What an examination says, and the clean accuracy (None for a model that is no classifier) on `n` images."""
 
     findings: tuple[Finding, ...]
     accuracy: Rate | None
@@ -46,10 +46,16 @@ class Examined:
 
 
 def examine(model: nn.Module, card: ModelCard, data: EvalSet, labels: Sequence[int], split: str) -> Examined:
-    """Asks `model` (on any device, in eval mode) about `data`, whose `labels` are in the model's classes (-1: none).
+    """Asks a model about clean images, alone and together, and takes gradients.
 
     Raises ModelError where the model cannot be asked at all. For a model of task "va" the outputs are no logits and
     accuracy is not its measure; the other checks are the same.
+
+    `model`: on any device, in eval mode.
+    `card`: what is known of it.
+    `data`: the images.
+    `labels`: theirs, in the model's classes; -1: it has none.
+    `split`: the split of the data set that they are, "" where that is not known.
     """
     place = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     images = data.images.to(place)
@@ -174,7 +180,14 @@ def _outputs(logits: torch.Tensor) -> list[Finding]:
 
 
 def against_card(card: ModelCard, data: str, split: str, accuracy: float, n: int) -> list[Finding]:
-    """The measured clean accuracy beside what the card states of the same data: of this split, and of others."""
+    """The measured clean accuracy beside what the card states of the same data: of this split, and of others.
+
+    `card`: the model's.
+    `data`: the data set's name.
+    `split`: its split, "" where that is not known.
+    `accuracy`: measured, in [0, 1].
+    `n`: on how many images.
+    """
     stated = [entry for entry in card.accuracy if entry.data == data]
     here = [entry for entry in stated if entry.split == split]
     found = []

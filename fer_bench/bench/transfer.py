@@ -52,6 +52,13 @@ def run_transfer(
 
     A source on which an attack breaks fails its cells, and the others go on. Raises UsageError where there are fewer
     than two models or no attack that carries.
+
+    `entrants`: the models, each a source and a target.
+    `attacks`: those that do not carry are left aside.
+    `data`: the samples.
+    `store`: what is there already, and where results go.
+    `plan`: how to run.
+    `provenance`: where and with what.
     """
     carried = [attack for attack in attacks if carries(attack)]
     if len(entrants) < 2 or not carried:
@@ -75,7 +82,16 @@ def _from(
     plan: Plan,
     provenance: Provenance,
 ) -> Summary:
-    """The cells of one source model. Its images are made only where a cell is missing."""
+    """The cells of one source model. Its images are made only where a cell is missing.
+
+    `source`: that model.
+    `targets`: the models that its images are tried on.
+    `attacks`: all of which carry.
+    `data`: the samples.
+    `store`: what is there already, and where results go.
+    `plan`: how to run.
+    `provenance`: where and with what.
+    """
     specs = [transferred(attack.spec, source.card.name, source.digest) for attack in attacks]
     wanted = [
         (attack, spec)
@@ -104,7 +120,14 @@ def _from(
 
 
 def _images(attack: Attack, source: Entrant, model: nn.Module | ModelError, data: EvalSet, plan: Plan) -> torch.Tensor:
-    """What the attack makes on the source, for every sample, on the CPU."""
+    """What the attack makes on the source, for every sample, on the CPU.
+
+    `attack`: one that carries.
+    `source`: the source's card.
+    `model`: it, or why it could not be loaded, which is raised.
+    `data`: the samples.
+    `plan`: how to run.
+    """
     if isinstance(model, ModelError):
         raise model
     mask = landmarks.mask_of(data, attack.spec.threat.region)
@@ -127,6 +150,14 @@ def _judging(spec: AttackSpec, images: torch.Tensor) -> Attack:
 
 
 def _missing(spec: AttackSpec, target: Entrant, data: EvalSet, store: ResultStore, plan: Plan) -> bool:
+    """Whether a transfer cell has to be run.
+
+    `spec`: of the cell, as `transferred` makes it.
+    `target`: the model that is judged.
+    `data`: the samples.
+    `store`: what is there already.
+    `plan`: which of those are run again.
+    """
     cell = Cell(target.card.name, target.digest, spec, data.name, data.digest, len(data), plan.seed)
     status = store.status(cell.key)
     return plan.rerun == "all" or status in (None, "running") or (status == "failed" and plan.rerun == "failed")

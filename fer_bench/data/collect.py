@@ -71,10 +71,10 @@ def collect(contents: Contents, n: int | None = None) -> EvalSet:
         entries = _decoded(contents.samples(), tally, advance)
         kept = sorted(entries, key=_rank) if n is None else heapq.nsmallest(n, entries, key=_rank)
     _check(contents.source, tally, n)
-    chosen = np.stack([entry.pixels for entry in kept])
-    if chosen.ndim == 3:
-        chosen = chosen[..., None]
-    images = chosen.transpose(0, 3, 1, 2).astype(np.float32)
+    pixels = np.stack([entry.pixels for entry in kept])
+    if pixels.ndim == 3:
+        pixels = pixels[..., None]
+    images = pixels.transpose(0, 3, 1, 2).astype(np.float32)
     images /= 255  # in place: a set of photographs is the largest thing in memory
     has_values = bool(kept[0].rank[2])
     return EvalSet(
@@ -99,8 +99,15 @@ def build(
     notes: tuple[str, ...] = (),
     values: Sequence[tuple[float, float]] | None = None,
 ) -> EvalSet:
-    """The EvalSet of images that are decoded already, uint8 `(height, width)` or `(height, width, 3)`; see `collect`.
+    """The EvalSet of images that are decoded already; see `collect`.
 
+    `name`: the set's.
+    `source`: the `--data` text that opens it again.
+    `pixels`: uint8, `(height, width)` or `(height, width, 3)` each.
+    `labels`: one an image, indices into `classes`; -1: none.
+    `classes`: the set's.
+    `n`: how many to keep; None: all.
+    `notes`: for people to read.
     `values`: one (valence, arousal) in [-1, 1] an image, of a set for regressors.
     """
     pairs: Sequence[tuple[float, float] | None] = [None] * len(pixels) if values is None else values

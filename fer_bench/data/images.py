@@ -34,8 +34,11 @@ class Look:
 def decode(content: object, where: str, mode: Mode, side: int | None = None, box: Box | None = None) -> np.ndarray:
     """uint8 pixels `(height, width)` for mode "L", `(height, width, 3)` for "RGB". Raises DataError naming `where`.
 
-    `box` (left, top, right, bottom) in pixels is cut out, black where it reaches beyond the image. `side` brings the
-    result to `(side, side)`: its largest central square, by bicubic interpolation with antialiasing.
+    `content`: the encoded bytes; anything else is an error.
+    `where`: what names the image in messages.
+    `mode`: gray or colour.
+    `side`: brings the result to `(side, side)`: its largest central square, by bicubic interpolation with antialiasing.
+    `box`: (left, top, right, bottom) in pixels, cut out first; black where it reaches beyond the image.
     """
     if not isinstance(content, bytes):
         raise DataError(f"{where} holds no image bytes but {type(content).__name__}; fetch the data again.")

@@ -44,7 +44,14 @@ def choose_split(word: str, known: Sequence[str], title: str) -> str:
 
 
 def find_root(path: str | None, name: str, title: str, expected: str, kind: str = "folder") -> Path:
-    """The folder or file (`kind`) that the user named. Raises DataError, naming what was expected, for none."""
+    """The folder or file that the user named. Raises DataError, naming what was expected, for none.
+
+    `path`: what the user named.
+    `name`: the data set's word in `--data`.
+    `title`: its name for people.
+    `expected`: what should be in it, in words.
+    `kind`: "folder" or "file".
+    """
     if path is None:
         raise DataError(f"{name} needs a {kind}: --data {name}:{kind.upper()}[:SPLIT]. Expected in it: {expected}.")
     root = Path(path).expanduser()
@@ -87,7 +94,14 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def whole_number(text: str, count: int, where: str, what: str = "label", first: int = 0) -> int:
-    """A number from `first` to `first` + `count` - 1, counted from 0. Raises DataError naming `where` for another."""
+    """A whole number, counted from 0. Raises DataError for any other text.
+
+    `text`: what stands in the file.
+    `count`: how many numbers there are.
+    `where`: what names the place in messages.
+    `what`: what names the number in messages.
+    `first`: the lowest number, as the file counts; the highest is `first` + `count` - 1.
+    """
     plain = text.strip()
     if not plain.isdecimal() or not first <= int(plain) < first + count:
         raise DataError(f"{where}: {what} '{text}' is not one of {first} to {first + count - 1}.")

@@ -42,26 +42,31 @@ class Spread:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is in a data set.
+    """What is in a data set."""
 
-    `counts`: images of each class, `unlabelled` those of none. `forms`: how many images there are of each size and
-    colour. `duplicates`: images that equal one of smaller label or place; `disputed`: of those, the images whose label
-    is another. `shared`: for each other split that was found, how many images of this set it holds too.
-    `unreadable`: one message an image; it is in no other number. `digest`: that of the EvalSet, None where none can be
-    made of it. `examples`: by class, or by quadrant where there are no classes (`quadrant`).
-    """
-
+    #: The set.
     contents: Contents
+    #: How many of its images can be read; the numbers below are about these.
     images: int
+    #: How many there are of each size and colour.
     forms: tuple[tuple[str, int], ...]
+    #: How many there are of each class.
     counts: tuple[int, ...]
+    #: How many are of no class.
     unlabelled: int
+    #: Of valence and of arousal; () where there are none.
     spreads: tuple[Spread, ...]
+    #: Images that equal one of smaller label or place.
     duplicates: int
+    #: Of the duplicates, those whose label is another.
     disputed: int
+    #: For each other split that there is, how many images of this set it holds too.
     shared: tuple[tuple[str, int], ...]
+    #: One message an image that cannot be read.
     unreadable: tuple[str, ...]
+    #: That of the EvalSet; None where none can be made of it.
     digest: str | None
+    #: By class, or by `quadrant` where there are no classes.
     examples: tuple[Example, ...]
 
 

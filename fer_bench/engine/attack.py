@@ -43,10 +43,13 @@ def by_stages(spec: AttackSpec, observer: Observer) -> None:
 
 
 class SetView:
-    """The samples of a cell and its model, for a fit.
+    """The samples of a cell and its model, for a fit; `forward_rows` and `backward_rows` count what was computed.
 
-    `shard`: all samples, on the CPU: `images` `(n, channels, height, width)` in [0, 1], `labels` `(n,)`. The model is
-    in eval mode, its parameters take no gradient. `forward_rows` and `backward_rows` count what was computed.
+    `model`: in eval mode; its parameters take no gradient.
+    `shard`: all samples, on the CPU: `images` `(n, channels, height, width)` in [0, 1], `labels` `(n,)`.
+    `device`: where the model is, and where batches go.
+    `batch_size`: how many samples `batches` gives at a time.
+    `draw_seed`: 63 bits that key the random draws.
     """
 
     def __init__(self, model: nn.Module, shard: Shard, device: torch.device, batch_size: int, draw_seed: int) -> None:
@@ -58,9 +61,9 @@ class SetView:
 
     def batches(self, rows: torch.Tensor | None = None) -> Iterator[torch.Tensor]:
         """The positions `rows` (all where None) in their order, `batch_size` at a time, as int64 tensors."""
-        chosen = torch.arange(len(self.shard.ids)) if rows is None else rows
-        for start in range(0, len(chosen), self.batch_size):
-            yield chosen[start : start + self.batch_size]
+        positions = torch.arange(len(self.shard.ids)) if rows is None else rows
+        for start in range(0, len(positions), self.batch_size):
+            yield positions[start : start + self.batch_size]
 
     def images(self, rows: torch.Tensor) -> torch.Tensor:
         """The clean images at `rows`, on the device."""

@@ -54,7 +54,14 @@ def _signed(value: int) -> int:
 
 
 def bits(seed: int, stream: int, index: int, keys: torch.Tensor, count: int) -> torch.Tensor:
-    """`count` words of 64 random bits for each key: int64, `(len(keys), count)`."""
+    """Words of 64 random bits for each key: int64, `(len(keys), count)`.
+
+    `seed`: the attack's.
+    `stream`: the key of the stream's name.
+    `index`: number of the draw within the stream, from 0.
+    `keys`: int64, one a sample.
+    `count`: how many words each gets.
+    """
     base = _mix(keys + _signed(seed * 3 + stream))
     base = _mix(base + _signed((index + 1) * _GOLDEN))
     counter = torch.arange(1, count + 1, device=keys.device, dtype=torch.int64) * _GOLDEN

@@ -46,10 +46,16 @@ def cell_job(
     model_classes: tuple[str, ...],
     mask: torch.Tensor | None = None,
 ) -> CellJob:
-    """The job of a cell. `mask`: where the attack's region may be touched, for each sample; None: everywhere.
+    """The job of a cell. A stage of a suite draws as the same attack alone would.
 
-    A stage of a suite draws as the same attack alone would. Raises AttackError where the attack aims at a class that
-    the model does not have.
+    Raises AttackError where the attack aims at a class that the model does not have.
+
+    `attack`: the attack, suite or curve.
+    `seed`: the user's.
+    `data`: the samples.
+    `classes`: from the data's classes to the model's.
+    `model_classes`: the model's, in the order of its logits.
+    `mask`: where the attack's region may be touched, `(n, 1, height, width)`; None: everywhere.
     """
     parts = attack.stages or (attack,)
     return CellJob(

@@ -50,9 +50,16 @@ def run_cell(
 ) -> Iterator[ShardResult]:
     """Yields the results of the samples at positions `wanted`, shard by shard.
 
-    The survivors of all shards are pooled between the stages of a staged cell. `passed`: how many stages a sample
-    already withstood in an earlier run. `batch_size` None starts from AUTO_BATCH. Verdicts do not depend on it
+    The survivors of all shards are pooled between the stages of a staged cell. Verdicts do not depend on the batch
     (docs/design/randomness.md).
+
+    `job`: the cell.
+    `model`: on `device`, in `dtype`.
+    `wanted`: positions in the job's samples.
+    `device`: where shards are attacked.
+    `batch_size`: samples a shard, at most; None starts from AUTO_BATCH.
+    `dtype`: the precision.
+    `passed`: how many stages a sample, by its position, already withstood in an earlier run.
     """
     batch = _Batch(batch_size or AUTO_BATCH.get(device.type, 64), device, job.stages[0].spec.label)
     samples, fitted = _fitted(job, model, batch, dtype)
@@ -62,11 +69,11 @@ def run_cell(
         last = number == len(job.stages) - 1
         pending = [i for i in left if done.get(i, 0) <= number]
         while pending:
-            chosen = pending[: batch.size]
-            evaluated = batch.run(partial(_judge, job, stage, model, samples, chosen, device, dtype))
+            positions = pending[: batch.size]
+            evaluated = batch.run(partial(_judge, job, stage, model, samples, positions, device, dtype))
             if evaluated is None:
                 continue
-            pending = pending[len(chosen) :]
+            pending = pending[len(positions) :]
             result, fitted = _with_cost(evaluated.result, fitted), (0, 0)
             if len(job.stages) == 1:
                 yield result
@@ -87,21 +94,23 @@ def run_samples(
     """
     batch = _Batch(AUTO_BATCH.get(device.type, 64), device, job.stages[0].spec.label)
     samples, _ = _fitted(job, model, batch, torch.float32)
-    found: dict[int, tuple[Verdict, torch.Tensor]] = {}
+    latest: dict[int, tuple[Verdict, torch.Tensor]] = {}
     left = list(positions)
     for stage in job.stages:
         pending, left = left, []
         while pending:
-            chosen = pending[: batch.size]
-            evaluated = batch.run(partial(_judge, job, stage, model, samples, chosen, device, torch.float32))
+            batch_positions = pending[: batch.size]
+            evaluated = batch.run(partial(_judge, job, stage, model, samples, batch_positions, device, torch.float32))
             if evaluated is None:
                 continue
-            pending = pending[len(chosen) :]
-            for at, verdict, image in zip(chosen, evaluated.result.verdicts, evaluated.images.cpu(), strict=True):
-                found[at] = (verdict, image)
+            pending = pending[len(batch_positions) :]
+            for at, verdict, image in zip(
+                batch_positions, evaluated.result.verdicts, evaluated.images.cpu(), strict=True
+            ):
+                latest[at] = (verdict, image)
                 if verdict.clean_right and not verdict.fooled:
                     left.append(at)
-    return [found[at] for at in positions]
+    return [latest[at] for at in positions]
 
 
 def strongest_images(
@@ -149,11 +158,21 @@ def _judge(
     stage: Stage,
     model: nn.Module,
     samples: Shard,
-    chosen: Sequence[int],
+    positions: Sequence[int],
     device: torch.device,
     dtype: torch.dtype,
 ) -> Evaluated:
-    shard = samples.take(chosen).to(device, dtype)
+    """One stage of a cell on some of its samples.
+
+    `job`: the cell.
+    `stage`: which of its attacks.
+    `model`: on `device`, in `dtype`.
+    `samples`: all of the cell's, with the proposals of a set-level stage.
+    `positions`: which of them.
+    `device`: where they are attacked.
+    `dtype`: in which precision.
+    """
+    shard = samples.take(positions).to(device, dtype)
     return evaluate_shard(model, shard, stage.spec, stage.program, stage.draw_seed, job.target_class)
 
 

@@ -10,19 +10,19 @@ import torch
 
 @dataclass(frozen=True)
 class Shard:
-    """Samples that are attacked together.
+    """Samples that are attacked together."""
 
-    `images` `(n, channels, height, width)` in [0, 1]; `labels` `(n,)` in the model's classes, -1 where it has none.
-    `mask` `(n, 1, height, width)`, 1 where the threat's region may be touched; None: everywhere. `proposals`, shaped as
-    `images`: what the set-level stage of an attack proposes for each sample. `values` `(n, 2)`: true valence and
-    arousal, of a shard for regressors, whose labels are all 0.
-    """
-
+    #: Clean, `(n, channels, height, width)` in [0, 1].
     images: torch.Tensor
+    #: In the model's classes, `(n,)` int64; -1 where it has none. All 0 for a regressor.
     labels: torch.Tensor
+    #: Their names, which key their random draws.
     ids: tuple[str, ...]
+    #: 1 where the threat's region may be touched, `(n, 1, height, width)`; None: everywhere.
     mask: torch.Tensor | None = None
+    #: What the set-level stage of an attack proposes for each sample, shaped as `images`.
     proposals: torch.Tensor | None = None
+    #: True valence and arousal, `(n, 2)`, of a shard for regressors.
     values: torch.Tensor | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Shard:

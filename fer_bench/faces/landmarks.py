@@ -51,12 +51,12 @@ _DIGEST = re.compile(r"(?P<digest>[0-9a-f]{64})(#[0-9]+)?")
 class Landmarks:
     """The landmarks of a batch of faces.
 
-    `points`: float32 `(n, 68, 2)`, x then y in pixels, (0, 0) the centre of the first pixel. `found`: bool `(n,)`,
-    False where nothing that looks like a face was found and the points are those of a mean face.
+    `points`: float32 `(n, 68, 2)`, x then y in pixels, (0, 0) the centre of the first pixel. `detected`: bool
+    `(n,)`, False where nothing that looks like a face was found and the points are those of a mean face.
     """
 
     points: torch.Tensor
-    found: torch.Tensor
+    detected: torch.Tensor
 
 
 def find(images: torch.Tensor, ids: Sequence[str]) -> Landmarks:

@@ -65,6 +65,6 @@ def _landmark_masks(data: EvalSet, chosen: torch.Tensor) -> tuple[torch.Tensor, 
             faces = landmarks.find(data.images[batch], [data.ids[i] for i in batch.tolist()])
             soft = masks.landmark_masks(faces.points, height, width)
             parts.append((soft * 255).round().to(torch.uint8))
-            missing += int((~faces.found).sum())
+            missing += int((~faces.detected).sum())
             advance(len(batch))
     return torch.cat(parts), missing

@@ -21,13 +21,19 @@ LAYOUTS = (
 
 @dataclass(frozen=True)
 class _Line:
-    """One line of the manifest: `word` is '' where it names no expression, `values` None where it has none."""
+    """One line of the manifest."""
 
+    #: What names it in messages.
     where: str
+    #: The image.
     file: Path
+    #: The expression; "" where it names none.
     word: str
+    #: Valence and arousal, where it has them.
     values: tuple[float, float] | None
+    #: The person, "" where not said.
     subject: str
+    #: The split, "" where not said.
     split: str
 
 

@@ -51,7 +51,7 @@ def bright_and_dark() -> torch.Tensor:
 
 def test_a_face_that_is_not_found_gets_the_mean_face_and_is_counted(cache, located):
     found = find(bright_and_dark(), ["bright", "dark"])
-    assert found.found.tolist() == [True, False]
+    assert found.detected.tolist() == [True, False]
     assert torch.equal(found.points[1], mean_face(12, 16))
     assert torch.equal(found.points[0], mean_face(12, 16) + 1)
     assert torch.equal(points(bright_and_dark(), ["bright", "dark"]), found.points)
@@ -63,7 +63,7 @@ def test_points_are_cached_by_the_digest_of_the_pixels_and_by_nothing_else(cache
     again = find(bright_and_dark().flip(0), [f"{ids[1]}#2", ids[0]])
     assert len(located) == 2
     assert torch.equal(again.points, first.points.flip(0))
-    assert again.found.tolist() == [False, True]
+    assert again.detected.tolist() == [False, True]
     # A name that is no digest could be anybody's: it must not be answered from the cache.
     find(bright_and_dark(), ["0001", "0002"])
     find(bright_and_dark().flip(0), ["0001", "0002"])
@@ -134,7 +134,7 @@ def test_dlib_finds_the_faces_of_fer2013_and_the_same_ones_in_a_mirror(fer2013):
     ids = [str(i) for i in range(40)]
     found = find(images, ids)
     mirrored = find(images.flip(3), ids)
-    assert int(found.found.sum()) >= 38
+    assert int(found.detected.sum()) >= 38
     back = mirrored.points[:, MIRRORED] * torch.tensor([-1.0, 1.0]) + torch.tensor([47.0, 0.0])
     distance = (back - found.points).norm(dim=2).mean(1)
     assert float(distance.median()) < 1.0

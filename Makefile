@@ -10,16 +10,21 @@ ifneq ($(wildcard ../shared/data/fer2013-validation.parquet),)
 export FERBENCH_FER2013 ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo check test fast lint bench clean
+.PHONY: demo check test fast lint bench constraints clean
 
-$(BIN)/.installed: setup.cfg setup.py pyproject.toml
+# The tests run with versions that were run before; `make test CONSTRAINTS=` takes the newest.
+CONSTRAINTS ?= constraints/tested.txt
+
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(BIN)/.installed: setup.cfg setup.py pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e .
 	@touch $@
 
-$(BIN)/.installed-test: $(BIN)/.installed
-	$(BIN)/python -m pip install --quiet -e ".[test]"
+$(BIN)/.installed-test: setup.cfg setup.py pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CONSTRAINTS:%=-c %) -e ".[test]"
 	@touch $@
 
 demo: $(BIN)/.installed
@@ -44,6 +49,10 @@ lint: $(BIN)/.installed-test
 
 bench: $(BIN)/.installed-test
 	$(BIN)/python benchmarks/forward_rows.py
+
+# constraints/tested.txt again, from what is installed; `make test CONSTRAINTS=` passed before, with the newest.
+constraints:
+	$(BIN)/python constraints/renew.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

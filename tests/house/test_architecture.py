@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
-from collections.abc import Iterator
+import importlib.util
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
+from types import MappingProxyType
 
 import grimp
 import pytest
@@ -16,6 +19,9 @@ PACKAGES = ("fer_bench", "models_zoo", "attacks", "reports")
 PRODUCT = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 #: Lines; a file that needs more is two files.
 LONGEST = 330
+#: Packages of which `import package` does not bring every submodule.
+IN_PARTS = {"concurrent", "email", "http", "importlib", "logging", "multiprocessing", "urllib", "xml"}
+IN_PARTS |= {"google", "matplotlib", "PIL", "pyarrow", "scipy", *PACKAGES}
 
 
 def tree(path: Path) -> ast.Module:
@@ -49,6 +55,79 @@ def callers(name: str) -> set[str]:
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == name
     }
+
+
+def in_scope(scope: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a module or function, a function within it as one node."""
+    waiting = [*ast.iter_child_nodes(scope)]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += ast.iter_child_nodes(node)
+
+
+@functools.cache
+def is_module(name: str) -> bool:
+    if name.startswith(PACKAGES):
+        place = ROOT.joinpath(*name.split("."))
+        return place.is_dir() or place.with_suffix(".py").is_file()
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def borrowed(scope: ast.AST, imported: Set[str] = frozenset(), bound: Mapping[str, str] = MappingProxyType({})) -> set:
+    """Submodules that a file uses as `package.part` and imports nowhere: it leans on another file's import.
+
+    `imported`, `bound`: what the scopes around have imported, and which names stand for which modules.
+    """
+    nodes = list(in_scope(scope))
+    imported, bound, missing = set(imported), dict(bound), set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+            first = {alias: alias.name.partition(".")[0] for alias in node.names}
+            bound |= {alias.asname or name: alias.name if alias.asname else name for alias, name in first.items()}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            bound |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    brought = {".".join(parts[:n]) for name in imported for parts in [name.split(".")] for n in range(len(parts) + 1)}
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            missing |= borrowed(node, imported, bound)
+        elif isinstance(node, ast.Attribute):
+            first = node
+            while isinstance(first, ast.Attribute):
+                first = first.value
+            module = bound.get(first.id, "") if isinstance(first, ast.Name) else ""
+            if module.partition(".")[0] in IN_PARTS:
+                name = f"{module}.{ast.unparse(node).partition('.')[2]}"
+                missing |= {name} if name not in brought and is_module(name) else set()
+    return missing
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("import urllib\nurllib.request.urlopen", {"urllib.request"}),
+        ("import urllib.error\nurllib.request.urlopen", {"urllib.request"}),
+        ("import urllib.request\nurllib.request.urlopen", set()),
+        ("import pyarrow as pa\npa.parquet.read_table", {"pyarrow.parquet"}),
+        ("from concurrent import futures\nfutures.thread.ThreadPoolExecutor", {"concurrent.futures.thread"}),
+        ("import xml.etree.ElementTree\nxml.etree.ElementTree.parse", set()),
+        ("import urllib\ndef f():\n import urllib.request\ndef g():\n urllib.request.urlopen", {"urllib.request"}),
+        ("def f():\n import urllib.request\n def g():\n  urllib.request.urlopen", set()),
+    ],
+)
+def test_a_borrowed_import_is_seen(text: str, names: set[str]) -> None:
+    assert borrowed(ast.parse(text)) == names
+
+
+def test_a_file_imports_the_modules_it_uses() -> None:
+    """A submodule that another file imported is there until that file no longer is, or is not imported first."""
+    assert {str(path.relative_to(ROOT)): names for path in PRODUCT if (names := borrowed(tree(path)))} == {}
 
 
 def test_imports_point_down(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

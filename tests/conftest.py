@@ -1,4 +1,4 @@
-"""What every test shares: one thread, where FER2013 lies, hypothesis without a clock."""
+"""What every test shares: how many threads, how wide a terminal, where FER2013 lies, hypothesis without a clock."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-# Before torch is imported: a toy net is slower with threads, and equality must not depend on them.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("MKL_NUM_THREADS", "1")
+# A toy net is slower with threads; that no test depends on their number is checked by naming another one.
+THREADS = os.environ.get("FERBENCH_TEST_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", THREADS)  # for what tests start in processes of their own
+os.environ.setdefault("MKL_NUM_THREADS", THREADS)
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(THREADS))
+
+os.environ["COLUMNS"] = "120"  # tables are cut to the width of whatever terminal the tests are started in
 
 settings.register_profile(
     "fer_bench", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]

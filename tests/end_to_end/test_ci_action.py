@@ -85,6 +85,7 @@ class Job:
     used: list[tuple[str, dict[str, str], frozenset[str]]] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
     log: str = ""
+    summary: str = ""
 
     def value(self, text: str) -> str:
         defaults = {name: about.get("default", "") for name, about in ACTION["inputs"].items()}
@@ -126,6 +127,8 @@ class Job:
             self.status = self.status or done.returncode
             if (written := self.folder / "output.txt").exists():
                 self.outputs |= dict(line.split("=", 1) for line in written.read_text().splitlines())
+        if (written := self.folder / "summary.md").exists():
+            self.summary = written.read_text()
         return self
 
     @property
@@ -133,10 +136,6 @@ class Job:
         """The names of the files that were uploaded."""
         [(_, _, files)] = [use for use in self.used if use[0] == "actions/upload-artifact"]
         return files
-
-    @property
-    def summary(self) -> str:
-        return (self.folder / "summary.md").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from attack_battery import budget, small
-from observed import SEED, TwoWays, judge, shard_of
+from observed import SEED, TwoWays, assert_alike, judge, shard_of
 from torch import nn
 from toys import LinearToy, SmallConvToy, toy_images, with_feature_map
 
@@ -165,13 +165,14 @@ def test_memory_that_runs_out_halves_the_batch_and_changes_no_verdict():
     roomy = TwoWays()
     shard = shard_of(roomy, toy_images(23).double())
     card = ATTACKS.get("pgd")
-    spec = card.spec({"steps": "5"}, float(roomy.smallest(shard.images, "Linf").median()))
+    # A little above the median: at the median itself one sample falls or stands by rounding.
+    spec = card.spec({"steps": "5"}, float(roomy.smallest(shard.images, "Linf").median()) * (1 + 1e-6))
     job = CellJob((Stage(spec, card.program, SEED),), shard)
     wanted = range(23)
     cpu = torch.device("cpu")
     expected = [v for part in run_cell(job, roomy, wanted, cpu, 23, torch.float64) for v in part.verdicts]
     found = [v for part in run_cell(job, Small(), wanted, cpu, 23, torch.float64) for v in part.verdicts]
-    assert found == expected
+    assert_alike(found, expected, rel=1e-9)
     assert Small.largest == 5
 
 

@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from observed import assert_alike
 from PIL import Image, ImageFilter
 from toys import CLASSES, SmallConvToy, seeded, toy_card, toy_data
 
@@ -71,7 +72,7 @@ def test_median_is_pillows_inside() -> None:
 def test_blur_of_a_point_is_its_kernel() -> None:
     point = torch.zeros(1, 1, 5, 5)
     point[0, 0, 2, 2] = 16
-    assert torch.equal(apply("blur", point)[0, 0, 1:4, 1:4], torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]))
+    torch.testing.assert_close(apply("blur", point)[0, 0, 1:4, 1:4], torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]))
 
 
 def test_bits_leaves_so_many_values() -> None:
@@ -163,8 +164,9 @@ def test_a_random_variants_verdicts_do_not_depend_on_the_batch() -> None:
     for split in shards:
         parts = [Shard(images[a:b], labels[a:b], DATA.ids[a:b]) for a, b in split]
         found = [v for part in parts for v in evaluate_shard(model, part, spec, attack.program, 1).result.verdicts]
-        outcomes.append({v.sample: (v.fooled, v.norm, v.first_query) for v in found})
-    assert outcomes[0] == outcomes[1] == outcomes[2]
+        outcomes.append(sorted(found, key=lambda verdict: verdict.sample))
+    assert_alike(outcomes[0], outcomes[1], rel=1e-9)
+    assert_alike(outcomes[0], outcomes[2], rel=1e-9)
 
 
 # ------------------------------------------------------------------------------------------- weak is shown to be weak
@@ -221,7 +223,7 @@ def test_the_first_word_is_nearest_to_the_image() -> None:
     card = defended(toy_card(build=lambda: SmallConvToy(SIDE)), ["bits1", "blur"])
     images = DATA.images[:2]
     expected = SmallConvToy(SIDE)(apply("blur", apply("bits1", images)))
-    assert torch.equal(load(card)(images), expected)
+    torch.testing.assert_close(load(card)(images), expected)  # the other order is off by 0.4
     assert len(CLASSES) == expected.shape[1]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
 import torch
 from torch import nn
 from toys import LinearToy
 
 from attacks import ATTACKS
 from fer_bench.core.attack_spec import AttackSpec
-from fer_bench.core.outcome import ShardResult
+from fer_bench.core.outcome import ShardResult, Verdict
 from fer_bench.engine.judge import evaluate_shard
 from fer_bench.engine.shard import Shard
 
@@ -41,6 +45,17 @@ def in_batches(model: nn.Module, shard: Shard, size: int, name: str, eps: float 
             model, Shard(shard.images[part], shard.labels[part], shard.ids[part]), name, eps, **settings
         ).verdicts
     return verdicts
+
+
+def assert_alike(some: Sequence[Verdict], others: Sequence[Verdict], rel: float) -> None:
+    """The same verdicts at the same cost, with norms that differ by no more than rounding.
+
+    A batch of another size sums in another order. What the tests are after, a draw, a direction or a stopping rule that
+    depends on the batch, changes queries or predictions, or norms by more than a part in a hundred.
+    """
+    for one, other in zip(some, others, strict=True):
+        assert replace(one, norm=None) == replace(other, norm=None)
+        assert (one.norm or 0) == pytest.approx(other.norm or 0, rel=rel)
 
 
 class TwoWays(LinearToy):

@@ -65,8 +65,9 @@ def test_a_draw_belongs_to_its_sample_whatever_the_batch():
     with drawing(3, "restart 0", "a", "b", "c"):
         first, second = torch.rand(3, 1, 5, 4), torch.empty(3, 1, 5, 4).normal_()
     with drawing(3, "restart 0", "c", "a"):
-        assert torch.equal(torch.rand(torch.Size([2, 1, 5, 4])), first[[2, 0]])
-        assert torch.equal(torch.randn((2, 1, 5, 4)), second[[2, 0]])
+        assert torch.equal(torch.rand(torch.Size([2, 1, 5, 4])), first[[2, 0]])  # integers: nothing is rounded
+        # Logarithm and cosine may round by the place in memory; the draw of another sample is off by about 1.
+        torch.testing.assert_close(torch.randn((2, 1, 5, 4)), second[[2, 0]], rtol=0, atol=1e-5)
 
 
 def test_float32_and_float64_see_the_same_uniform_draw():

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 import torchattacks
-from observed import SEED, TwoWays, attack, in_batches, judge, shard_of
+from observed import SEED, TwoWays, assert_alike, attack, in_batches, judge, shard_of
 from torch import nn
 from toys import LinearToy, SmallConvToy, toy_images
 
@@ -196,10 +194,8 @@ def test_standing_rows_take_the_steps_of_plain_torchattacks_and_no_verdict_is_we
     fallen = sum(v.fooled for v in verdicts)
     assert 3 < fallen < 24  # both kinds of row occur
     for (ours, standing), theirs in zip(seen, plain.queries, strict=False):
-        if kind == "PGDL2":  # no sign in its step: rounding of another batch shape stays visible
-            torch.testing.assert_close(ours[standing], theirs[standing], rtol=0, atol=1e-13)
-        else:
-            assert torch.equal(ours[standing], theirs[standing])
+        # Another batch rounds otherwise, and a step without a sign shows it. The start of another sample is 0.004 off.
+        torch.testing.assert_close(ours[standing], theirs[standing], rtol=0, atol=1e-13)
     with torch.no_grad():
         plainly = model(final).argmax(1) != shard.labels
     assert all(v.fooled for v, fell in zip(verdicts, plainly.tolist(), strict=True) if fell)
@@ -345,9 +341,7 @@ def test_verdicts_do_not_depend_on_the_batch_size(name, eps, settings):
     together = judge(model, shard, name, eps, **settings).verdicts
     assert sum(v.fooled for v in together) > 0
     for size in (1, 7):  # `together` is the batch of 64
-        for one, other in zip(together, in_batches(model, shard, size, name, eps, **settings), strict=True):
-            assert replace(one, norm=None) == replace(other, norm=None)
-            assert (one.norm or 0) == pytest.approx(other.norm or 0, rel=1e-9)
+        assert_alike(together, in_batches(model, shard, size, name, eps, **settings), rel=1e-9)
 
 
 def test_errors_of_an_attack_and_of_a_model_are_told_apart_and_in_one_line(linear, images):

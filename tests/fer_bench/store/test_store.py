@@ -18,6 +18,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from observed import assert_alike
 from places import TESTS
 from toys import CLASSES, sample_name, toy_provenance, toy_verdict
 
@@ -551,7 +552,7 @@ SLOW = """
 import sys, time
 sys.path.insert(0, {tests!r})
 import torch
-torch.set_num_threads(1)
+torch.set_num_threads({threads})
 from toys import SmallConvToy, toy_card, toy_data
 import fer_bench, fer_bench.api.benchmark as api
 
@@ -597,7 +598,7 @@ def content(folder: Path) -> Iterator[tuple[str, Verdict]]:
 def test_a_run_killed_in_the_middle_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """kill -9 in the middle of a shard: whole shards are kept, only the missing samples are computed again."""
     out, clean = tmp_path / "killed", tmp_path / "clean"
-    code = SLOW.format(tests=str(TESTS / "support"), out=str(out), pause=0.02)
+    code = SLOW.format(tests=str(TESTS / "support"), out=str(out), pause=0.02, threads=torch.get_num_threads())
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -626,7 +627,10 @@ def test_a_run_killed_in_the_middle_goes_on_where_it_stopped(tmp_path: Path) -> 
     probes = 4  # loading asks the model twice, two images each
     assert sum(calls) - probes == sum(verdict.forwards for verdict in new)
     in_process(clean, [])
-    assert finished == list(content(clean))
+    uninterrupted = list(content(clean))
+    assert [key for key, _ in finished] == [key for key, _ in uninterrupted]
+    # Two processes may round differently.
+    assert_alike([verdict for _, verdict in finished], [verdict for _, verdict in uninterrupted], rel=1e-5)
     again: list[int] = []
     in_process(out, again)
     assert again == []

@@ -79,7 +79,9 @@ train({RECIPE!r}, "slim", {data!r}, {str(killed)!r}, device="cpu")
     for name in ("state.safetensors", "model.safetensors"):
         one, other = load_file(whole / name), load_file(killed / name)
         assert one.keys() == other.keys()
-        assert all(torch.equal(value, other[key]) for key, value in one.items()), name
+        # Two processes may round differently; an average that is not resumed is off by 0.01, momentum by 0.2.
+        for key, value in one.items():
+            torch.testing.assert_close(other[key], value, rtol=0, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
 
 
 def test_a_finished_training_is_a_model(data: str, tmp_path: Path) -> None:

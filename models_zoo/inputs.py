@@ -17,15 +17,17 @@ _NUMBERS = re.compile(r"(mean|std)=([-\d.,e]+)")
 
 @dataclass(frozen=True)
 class Input:
-    """Images as a network takes them: `(batch, channels, height, width)`, (pixel in [0, 1] - mean) / std.
+    """Images as a network takes them: `(batch, channels, height, width)`, (pixel in [0, 1] - mean) / std."""
 
-    `height` and `width` 0: the image's own size.
-    """
-
+    #: In pixels; 0: the image's own.
     height: int
+    #: In pixels; 0: the image's own.
     width: int
+    #: 1 (gray) or 3 (RGB).
     channels: int
+    #: One number a channel.
     mean: tuple[float, ...]
+    #: One number a channel, none of them 0.
     std: tuple[float, ...]
 
     def __str__(self) -> str:

@@ -11,15 +11,18 @@ import numpy as np
 class Agreement:
     """How well predictions of one dimension (valence or arousal) agree with the truth; None: undefined.
 
-    `rmse`, `mae` in units of the dimension. `pcc`: Pearson's correlation. `ccc`: Lin's concordance correlation
-    (Biometrics 1989), 2 cov / (var + var + (mean - mean)^2). `sagr`: share of predictions on the true side of zero,
-    among samples whose truth is not exactly zero. Population moments (divided by n) throughout.
+    Population moments (divided by n) throughout.
     """
 
+    #: Root mean square error, in units of the dimension.
     rmse: float
+    #: Mean absolute error, in units of the dimension.
     mae: float
+    #: Pearson's correlation, in [-1, 1].
     pcc: float | None
+    #: Lin's concordance correlation (Biometrics 1989), 2 cov / (var + var + (mean - mean)^2), in [-1, 1].
     ccc: float | None
+    #: Sign agreement: the share on the true side of zero, among samples whose truth is not exactly zero.
     sagr: float | None
 
 

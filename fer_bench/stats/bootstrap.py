@@ -19,18 +19,24 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Change:
-    """A measure before and after. `low` to `high`: 95 % percentile interval of after minus before.
+    """A measure before and after, with the interval of the difference and both one-sided p-values.
 
-    `p_worse`, `p_better`: one-sided, the share of resamples in which it got no worse (no better); one is added to both
-    counts, so that p is never 0 (Davison and Hinkley, 1997, eq. 4.11); see `expanded`. None is below 2^-n: so often
-    would n samples that change by chance all change to the same side, however alike their resamples are.
+    A p-value is the share of resamples on the other side; one is added to both counts, so that it is never 0 (Davison
+    and Hinkley, 1997, eq. 4.11); see `expanded`. None is below 2^-n: so often would n samples that change by chance all
+    change to the same side, however alike their resamples are.
     """
 
+    #: The measure of the predictions before.
     before: float
+    #: The measure of the predictions after.
     after: float
+    #: Lower end of the 95 % percentile interval of after minus before.
     low: float
+    #: Its upper end.
     high: float
+    #: The share of resamples in which it got no worse.
     p_worse: float
+    #: The share of resamples in which it got no better.
     p_better: float
 
 
@@ -83,7 +89,12 @@ def expanded(p: Values, n: int) -> Values:
 
 
 def changes(truth: Values, before: Values, after: Values, seed: int = 0, draws: int = DRAWS) -> list[Changes]:
-    """What changed from the predictions `before` to those `after`, all `(n, columns)` of the same samples, by column.
+    """What changed from one set of predictions to another, by column.
+
+    `truth`: `(n, columns)`.
+    `before`, `after`: predictions of the same samples, shaped as `truth`.
+    `seed`: of the resamples.
+    `draws`: number of resamples.
 
     Samples are drawn with replacement, the same for all columns and for both predictions: what both share cancels.
     Raises ValueError for shapes that differ or no sample.

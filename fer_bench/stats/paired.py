@@ -51,6 +51,13 @@ def exceeds(drop: Counts, n: Counts | int, tolerance: float) -> NDArray[np.bool_
 def power(n: int, drop: float, comparisons: int, tolerance: float, alpha: float, noise: float = NOISE) -> float:
     """Probability that a true drop in one of `comparisons` cells fails the gate: exact, by summation.
 
+    `n`: samples of the cell.
+    `drop`: the true drop, a fraction of them.
+    `comparisons`: cells in the family that Holm's correction is over.
+    `tolerance`: the drop that is let through, a fraction.
+    `alpha`: chance that a check of honest re-runs fails.
+    `noise`: chance that a sample changes to either side although nothing changed.
+
     Every sample falls with probability `noise + drop` and rises with `noise`, independently. The cell must pass
     Holm's hardest level, alpha / comparisons, as it must where no other cell changes.
     """
@@ -88,5 +95,10 @@ def smallest_detectable_drop(n: int, comparisons: int, tolerance: float, alpha: 
 
 
 def can_fail(right: int, n: int, comparisons: int, tolerance: float, alpha: float) -> bool:
-    """Whether a cell with `right` robust samples of `n` could fail at all: if all of them fell and none rose."""
+    """Whether a cell could fail at all: if all of its robust samples fell and none rose.
+
+    `right`: robust samples.
+    `n`: samples of the cell.
+    `comparisons`, `tolerance`, `alpha`: as of `power`.
+    """
     return bool(0.5**right * comparisons < alpha and exceeds(np.asarray(right), n, tolerance))

@@ -20,25 +20,33 @@ _SEVEN = tuple(word for word in _EIGHT if word != "contempt")
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """One ONNX file: its pinned content, how its images are prepared, and what its authors say of it.
+    """One ONNX file: its pinned content, how its images are prepared, and what its authors say of it."""
 
-    `both`: it answers valence and arousal after the expressions; `halves`: pixels become (x - .5) / .5 instead of
-    ImageNet's normalisation. `eight` and `seven` are the stated accuracies; `va` the stated errors of valence and
-    arousal.
-    """
-
+    #: The card's.
     name: str
+    #: The file's, without its ending.
     stem: str
+    #: Git's digest of its content.
     blob: str
+    #: In the authors' words.
     architecture: str
+    #: Of the architecture; 0: unknown.
     parameters: int
+    #: Images are resized to side x side.
     side: int
+    #: The expressions, in the order of the outputs.
     classes: tuple[str, ...]
+    #: The stated accuracy on AffectNet's eight expressions; None: none is stated.
     eight: float | None
+    #: The stated accuracy on seven.
     seven: float
+    #: Where they are stated.
     source: str
+    #: It answers valence and arousal after the expressions.
     both: bool = False
+    #: Pixels become (x - .5) / .5 instead of ImageNet's normalisation.
     halves: bool = False
+    #: The stated errors of valence and arousal.
     va: str = ""
 
 

@@ -37,17 +37,19 @@ Transformation = Callable[[torch.Tensor, int], torch.Tensor]
 
 @dataclass(frozen=True)
 class Defence:
-    """A kind of transformation: its setting's range (None: it has none), and its function of that setting.
+    """A kind of transformation: its setting's range, and its function of that setting."""
 
-    `make` gives images `(batch, 1 or 3, height, width)` in [0, 1] -> images in [0, 1] of any size. `text` states every
-    parameter and belongs to the model's identity. `random`: it draws.
-    """
-
+    #: States every parameter; it belongs to the model's identity.
     text: str
+    #: Of a setting: images `(batch, 1 or 3, height, width)` in [0, 1] -> images in [0, 1] of any size.
     make: Callable[[int], Transformation]
+    #: The least setting; None: it has none.
     low: int | None = None
+    #: The largest setting; None: it has none.
     high: int | None = None
+    #: It draws.
     random: bool = False
+    #: Paper and year.
     source: str = ""
 
 

@@ -30,7 +30,14 @@ class Bounded(nn.Module):
 
 
 def timm(architecture: str, classes: int, wanted: Input, regressor: bool, paths: Sequence[Path]) -> nn.Module:
-    """timm's `architecture` with `classes` outputs behind the input that it wants."""
+    """A timm network behind its input.
+
+    `architecture`: timm's name.
+    `classes`: how many outputs.
+    `wanted`: the input.
+    `regressor`: its answers are valence and arousal, kept in [-1, 1].
+    `paths`: the one file of weights.
+    """
     network = timm_model.create(architecture, classes)
     fill(network, read_checkpoint(paths[0]))
     return _answering(Prepared(network, wanted), regressor)

@@ -51,12 +51,17 @@ _Fraction = Annotated[codec.Fraction, "a fraction from 0.0 to 1.0"]
 
 @dataclass(frozen=True)
 class _File:
-    """A table `[[file]]`: `url` and `blob`, or `path` and `sha256`. `size` in bytes, 0 where unknown."""
+    """A table `[[file]]`: `url` and `blob`, or `path` and `sha256`."""
 
+    #: A public address.
     url: _OptionalText = None
+    #: Git's digest of what is there.
     blob: _OptionalText = None
+    #: In bytes; 0: unknown.
     size: _Number = 0
+    #: The plain name of a file beside the card.
     path: _OptionalText = None
+    #: The digest of that file.
     sha256: _OptionalText = None
 
 

@@ -13,12 +13,17 @@ Result = Tensor | Sequence[Tensor]
 
 @dataclass(frozen=True)
 class Node:
-    """One operation of a graph: its operator, the names of what it reads ('' where left out) and of what it gives."""
+    """One operation of a graph."""
 
+    #: The operator, such as "Conv".
     op: str
+    #: Names of what it reads; '' where one is left out.
     inputs: tuple[str, ...]
+    #: Names of what it gives.
     outputs: tuple[str, ...]
+    #: The operator's settings.
     attributes: Mapping[str, Attribute]
+    #: The version of the operator set that the graph is written in.
     opset: int
 
     def integer(self, name: str, default: int) -> int:

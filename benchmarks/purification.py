@@ -19,10 +19,10 @@ import torch
 from fer_bench.core.evalset import EvalSet
 from fer_bench.core.model_card import ModelCard
 from fer_bench.data import open_data
-from fer_bench.training import features, inner
+from fer_bench.training import features, inner_maximisation
 from fer_bench.training.batches import generator_of
 from fer_bench.training.frequency_loss import spectral_distance
-from fer_bench.training.inner import Budget
+from fer_bench.training.inner_maximisation import Budget
 from fer_bench.training.objectives import Expression
 from models_zoo.loading import load
 from models_zoo.select import choose_models
@@ -67,7 +67,7 @@ def moved(card: ModelCard, data: EvalSet) -> Moved:
     """How much of its clean features' energy the attack moves, by stage and band."""
     model = load(card)
     known = [stage for stage in features.stages(model, data.images[:1]) if stage.count(".") == 0]
-    attacked = inner.pgd(
+    attacked = inner_maximisation.pgd(
         lambda images: Expression().climb(model(images), data.labels).sum(),
         data.images,
         BUDGET,

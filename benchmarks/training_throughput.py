@@ -21,7 +21,7 @@ import torch.nn.functional as F
 
 from fer_bench.engine.local import choose_device
 from fer_bench.faces.landmarks import mean_face
-from fer_bench.training import inner
+from fer_bench.training import inner_maximisation
 from fer_bench.training.features import default_stage
 from fer_bench.training.loop import Callback, Material, train
 from fer_bench.training.masks import landmark_masks
@@ -29,7 +29,7 @@ from fer_bench.training.network import Network, fastest
 from fer_bench.training.objectives import Expression
 from fer_bench.training.recipe import Recipe
 from fer_bench.training.state import State
-from models_zoo import fresh
+from models_zoo import untrained
 
 STEPS, BATCH = 40, 128
 
@@ -64,7 +64,7 @@ def main() -> None:
     arch = sys.argv[2] if len(sys.argv) > 2 else "slim"
     device = choose_device("auto")
     recipe = Recipe(method=method, epochs=1, batch_size=BATCH, held_out=8)  # type: ignore[arg-type]
-    model = fresh.build(arch, 7).model
+    model = untrained.build(arch, 7).model
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(BATCH * STEPS, 1, 48, 48, generator=generator)
     labels = torch.randint(7, (len(images),), generator=generator)
@@ -80,7 +80,7 @@ def main() -> None:
     def bare() -> None:
         with net.still():
             for _ in range(passes):
-                inner.gradient(lambda z: F.cross_entropy(net(z), y, reduction="sum"), x).sum().item()
+                inner_maximisation.gradient(lambda z: F.cross_entropy(net(z), y, reduction="sum"), x).sum().item()
 
     clock = Clock(bare)
     with tempfile.TemporaryDirectory() as folder:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fer_bench.core.model_card import CardFile, LocalFile, ModelCard, PackageFile, UserFile, WebFile
 from fer_bench.fetch import cache
 from models_zoo import MODELS
-from models_zoo.own import shelf
+from models_zoo.own import added
 
 
 def every_model() -> list[ModelCard]:
     """All registered models, then those that the user has added."""
-    return [*MODELS, *shelf.cards()]
+    return [*MODELS, *added.cards()]
 
 
 def weights(card: ModelCard) -> str:

@@ -23,7 +23,7 @@ from fer_bench.training.material import prepare
 from fer_bench.training.network import Network, fastest
 from fer_bench.training.objectives import objective
 from fer_bench.training.recipe import Precision, Recipe
-from models_zoo.fresh import Fresh, build
+from models_zoo.untrained import Fresh, build
 
 
 def train(

@@ -33,8 +33,7 @@ def data_show(source: str, sheet: Path | None) -> None:
     and named; a run would stop at the first.
     """
     from fer_bench.data import DATASETS, parse_source, survey_data
-    from reports.write import listing
-    from reports.write import sheet as contact_sheet
+    from reports.write import contact_sheet, listing
 
     place = parse_source(source)
     card = DATASETS.get(place.name)

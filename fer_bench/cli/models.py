@@ -76,9 +76,9 @@ def models_check(name: str, **options: Any) -> None:
 def models_add(file: Path) -> None:
     """Check a shared card (TOML) and its model, and put it on this machine's list."""
     import models_zoo
-    from models_zoo.own import shelf
+    from models_zoo.own import added
 
-    card = shelf.add(file, models_zoo.MODELS.names())
+    card = added.add(file, models_zoo.MODELS.names())
     click.echo(f"{card.name} was added; it is in `ferbench models list` from now on.")
 
 
@@ -86,7 +86,7 @@ def models_add(file: Path) -> None:
 @click.argument("name")
 def models_remove(name: str) -> None:
     """Take a model that was added off this machine's list."""
-    from models_zoo.own import shelf
+    from models_zoo.own import added
 
-    shelf.remove(name)
+    added.remove(name)
     click.echo(f"{name} was removed.")

@@ -15,11 +15,11 @@ from fer_bench.data.formats import (
     ckplus,
     demo,
     fer2013,
+    fer2013_va,
     ferplus,
     folder,
     hf,
     manifest,
-    proxy,
     rafdb,
 )
 from fer_bench.data.layout import split_word
@@ -58,7 +58,7 @@ for _card in (
     folder.CARD,
     manifest.CARD,
     hf.CARD,
-    proxy.CARD,
+    fer2013_va.CARD,
     afewva.CARD,
     affwild2.CARD,
 ):

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
-from fer_bench.training import inner, masks
+from fer_bench.training import inner_maximisation, masks
 from fer_bench.training.frequency_loss import focal_frequency_loss, relative_frequency_loss
-from fer_bench.training.inner import Budget
+from fer_bench.training.inner_maximisation import Budget
 from fer_bench.training.network import Network
 from fer_bench.training.objectives import Objective
 from fer_bench.training.recipe import Recipe
@@ -62,27 +62,27 @@ Outer = Callable[[Setting, Attacked], torch.Tensor]
 Inner = Callable[[Setting, Batch], torch.Tensor]
 
 
-def task_climb(setting: Setting, batch: Batch) -> inner.Climb:
+def task_climb(setting: Setting, batch: Batch) -> inner_maximisation.Climb:
     """What PGD-AT climbs: the task's loss, summed over samples."""
     return lambda images: setting.objective.climb(setting.network(images), batch.targets).sum()
 
 
 def _pgd(setting: Setting, batch: Batch) -> torch.Tensor:
-    return inner.pgd(task_climb(setting, batch), batch.images, setting.budget, batch.generator)
+    return inner_maximisation.pgd(task_climb(setting, batch), batch.images, setting.budget, batch.generator)
 
 
 def _fgsm(setting: Setting, batch: Batch) -> torch.Tensor:
     """One step of 1.25 eps from a random start (Wong, Rice, Kolter: "Fast is better than free", ICLR 2020)."""
     once = Budget(setting.recipe.eps, setting.recipe.step_size, 1)
-    return inner.pgd(task_climb(setting, batch), batch.images, once, batch.generator)
+    return inner_maximisation.pgd(task_climb(setting, batch), batch.images, once, batch.generator)
 
 
 def _divergence(setting: Setting, batch: Batch) -> torch.Tensor:
     """PGD on the distance from the clean answer, from a start a little beside it (TRADES, algorithm 1)."""
-    return inner.pgd(divergence_climb(setting, batch), batch.images, _beside(setting), batch.generator)
+    return inner_maximisation.pgd(divergence_climb(setting, batch), batch.images, _beside(setting), batch.generator)
 
 
-def divergence_climb(setting: Setting, batch: Batch) -> inner.Climb:
+def divergence_climb(setting: Setting, batch: Batch) -> inner_maximisation.Climb:
     """What TRADES climbs: the distance from the clean answer, summed over samples."""
     with torch.no_grad():
         clean = setting.network(batch.images)
@@ -95,7 +95,7 @@ def _beside(setting: Setting) -> Budget:
 
 
 def _pyramid(setting: Setting, batch: Batch) -> torch.Tensor:
-    return inner.pyramid(task_climb(setting, batch), batch.images, setting.budget)
+    return inner_maximisation.pyramid(task_climb(setting, batch), batch.images, setting.budget)
 
 
 def _masked(setting: Setting, batch: Batch) -> torch.Tensor:
@@ -108,7 +108,7 @@ def _masked(setting: Setting, batch: Batch) -> torch.Tensor:
         climb, budget = task_climb(setting, batch), setting.budget
     else:
         climb, budget = divergence_climb(setting, batch), _beside(setting)
-    return inner.pgd(climb, batch.images, budget, batch.generator, mask, recipe.mask_on)
+    return inner_maximisation.pgd(climb, batch.images, budget, batch.generator, mask, recipe.mask_on)
 
 
 def _mask(setting: Setting, batch: Batch) -> torch.Tensor | None:

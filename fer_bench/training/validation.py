@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
-from fer_bench.training import inner
+from fer_bench.training import inner_maximisation
 from fer_bench.training.batches import generator_of
-from fer_bench.training.inner import Budget
+from fer_bench.training.inner_maximisation import Budget
 from fer_bench.training.methods import Setting
 from fer_bench.training.state import EpochLog
 
@@ -47,8 +47,8 @@ def judge(setting: Setting, images: torch.Tensor, targets: torch.Tensor) -> Scor
         ):
             x, y = batch.to(network.device), truth.to(network.device)
             generator = generator_of(recipe.seed, "judge", number, network.device)
-            climb: inner.Climb = lambda z, y=y: objective.climb(network(z), y).sum()  # type: ignore[misc]  # noqa: E731
-            asked = [x, *(inner.pgd(climb, x, budget, generator) for budget in budgets)]
+            climb: inner_maximisation.Climb = lambda z, y=y: objective.climb(network(z), y).sum()  # type: ignore[misc]  # noqa: E731
+            asked = [x, *(inner_maximisation.pgd(climb, x, budget, generator) for budget in budgets)]
             for i, z in enumerate(asked):
                 sums[i] += float(objective.score(network(z), y).sum())
     clean, fgsm, robust = (total / len(images) for total in sums)

@@ -18,9 +18,9 @@ from fer_bench.data import open_data
 from fer_bench.errors import IntegrityError
 from fer_bench.files import sha256
 from fer_bench.stats.agreement import agreement
-from fer_bench.training import inner
+from fer_bench.training import inner_maximisation
 from fer_bench.training.batches import generator_of
-from fer_bench.training.inner import Budget
+from fer_bench.training.inner_maximisation import Budget
 from fer_bench.training.objectives import Expression
 from fer_bench.training.recipe import Recipe
 from models_zoo import MODELS
@@ -139,7 +139,7 @@ def test_the_defence_is_worth_eighteen_points_under_pgd(fer2013: Path) -> None:
     robust = {}
     for name in ("slim-standard", "slim-faat"):
         model = load(MODELS.get(name))
-        attacked = inner.pgd(
+        attacked = inner_maximisation.pgd(
             lambda images, model=model: Expression().climb(model(images), data.labels).sum(),  # type: ignore[misc]
             data.images,
             Budget(4 / 255, 1 / 255, 20),

@@ -20,7 +20,7 @@ from toys import CLASSES, faces, write_csv
 from fer_bench.cli.main import main
 from fer_bench.data import Contents, Sample, collect, open_data, survey_data
 from fer_bench.errors import UsageError
-from reports.write import sheet
+from reports.write import contact_sheet
 
 
 def show(*words: str) -> str:
@@ -207,7 +207,7 @@ def test_the_sheet_of_values_alone_has_a_row_for_each_quadrant(tmp_path: Path) -
 @pytest.mark.parametrize(("name", "reason"), [("a.jpg", "is no PNG"), ("absent/a.png", "does not exist")])
 def test_a_sheet_that_cannot_be_written_is_refused_before_reading(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=reason):
-        sheet.check(tmp_path / name)
+        contact_sheet.check(tmp_path / name)
     done = CliRunner().invoke(main, ["data", "show", f"fer2013:{tmp_path}", "--sheet", str(tmp_path / name)])
     assert done.exit_code == 2
     assert reason in done.output

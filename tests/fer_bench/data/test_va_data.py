@@ -13,7 +13,7 @@ from PIL import Image
 from toys import CLASSES, faces, write_csv
 
 from fer_bench.data import open_data
-from fer_bench.data.formats import afewva, proxy
+from fer_bench.data.formats import afewva, fer2013_va
 
 # ---------------------------------------------------------------------------- AffectNet
 
@@ -279,7 +279,7 @@ def test_the_proxy_is_fer2013_with_the_published_means(tmp_path: Path) -> None:
     for label, pair in zip(data.labels.tolist(), data.values.tolist(), strict=True):
         assert pair == pytest.approx(published[label])
     assert open_data(data.source, 5).digest == data.digest
-    assert tuple(proxy.MEANS) == CLASSES
+    assert tuple(fer2013_va.MEANS) == CLASSES
 
 
 def test_the_word_proxy_stands_wherever_the_proxy_is_shown(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_the_word_proxy_stands_wherever_the_proxy_is_shown(tmp_path: Path) -> No
     data = open_data(f"fer2013-va:{tmp_path}")
     assert "proxy" in data.name
     assert any("proxy" in note for note in data.notes)
-    assert "proxy" in proxy.CARD.title.lower()
+    assert "proxy" in fer2013_va.CARD.title.lower()
     assert data.task == "va"
 
 

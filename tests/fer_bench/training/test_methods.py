@@ -12,10 +12,10 @@ from torch import nn
 from toys import SmallConvToy, seeded, toy_images
 
 from fer_bench.errors import UsageError
-from fer_bench.training import averaging, inner, masks, methods
+from fer_bench.training import averaging, inner_maximisation, masks, methods
 from fer_bench.training.features import default_stage, stages
 from fer_bench.training.frequency_loss import focal_frequency_loss, relative_frequency_loss
-from fer_bench.training.inner import Budget
+from fer_bench.training.inner_maximisation import Budget
 from fer_bench.training.methods import Attacked, Batch, Setting
 from fer_bench.training.network import Network
 from fer_bench.training.objectives import Expression, ValenceArousal, correlations
@@ -47,28 +47,28 @@ def half_mask() -> torch.Tensor:
 
 def test_pgd_on_a_linear_loss_reaches_the_corner() -> None:
     images = toy_images(2, (1, 6, 6))
-    found = inner.pgd(climb, images, Budget(0.1, 0.05, 5), generator())
+    found = inner_maximisation.pgd(climb, images, Budget(0.1, 0.05, 5), generator())
     torch.testing.assert_close(found, images + 0.1 * WEIGHT.sign())
 
 
 def test_a_mask_on_delta_scales_the_budget() -> None:
     images = toy_images(2, (1, 6, 6))
-    found = inner.pgd(climb, images, Budget(0.1, 0.05, 5), generator(), half_mask(), "delta")
+    found = inner_maximisation.pgd(climb, images, Budget(0.1, 0.05, 5), generator(), half_mask(), "delta")
     torch.testing.assert_close(found, images + half_mask() * 0.1 * WEIGHT.sign())
 
 
 def test_a_mask_on_the_step_scales_the_speed() -> None:
     """Three steps of 0.02 from zero: full mask 0.06, half mask 0.03; with many steps both reach the budget."""
     images = toy_images(2, (1, 6, 6))
-    few = inner.pgd(climb, images, Budget(0.1, 0.02, 3, "zero"), generator(), half_mask(), "step")
+    few = inner_maximisation.pgd(climb, images, Budget(0.1, 0.02, 3, "zero"), generator(), half_mask(), "step")
     torch.testing.assert_close(few, images + half_mask() * 0.06 * WEIGHT.sign())
-    many = inner.pgd(climb, images, Budget(0.1, 0.02, 20, "zero"), generator(), half_mask(), "step")
+    many = inner_maximisation.pgd(climb, images, Budget(0.1, 0.02, 20, "zero"), generator(), half_mask(), "step")
     torch.testing.assert_close(many, images + (half_mask() > 0) * 0.1 * WEIGHT.sign())
 
 
 def test_images_stay_images() -> None:
     images = torch.cat([torch.zeros(1, 1, 6, 6), torch.ones(1, 1, 6, 6)])
-    found = inner.pgd(climb, images, Budget(0.3, 0.1, 4), generator())
+    found = inner_maximisation.pgd(climb, images, Budget(0.3, 0.1, 4), generator())
     assert float(found.min()) >= 0
     assert float(found.max()) <= 1
 
@@ -77,7 +77,7 @@ def test_the_pyramid_moves_squares_together_within_the_budget() -> None:
     """One step from zero: each level's move is the sign of its square's mean gradient; the sum is projected."""
     images = toy_images(1, (1, 16, 16))
     direction = seeded((1, 1, 16, 16), 5, -1, 1).float()
-    moved = inner.pyramid(lambda z: (z * direction).sum(), images, Budget(0.1, 0.04, 1)) - images
+    moved = inner_maximisation.pyramid(lambda z: (z * direction).sum(), images, Budget(0.1, 0.04, 1)) - images
     coarse = F.interpolate(F.avg_pool2d(direction, 8).sign(), scale_factor=8)
     middle = F.interpolate(F.avg_pool2d(direction, 4).sign(), scale_factor=4)
     expected = (0.04 * (coarse + middle + direction.sign())).clamp(-0.1, 0.1)

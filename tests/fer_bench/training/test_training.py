@@ -26,9 +26,9 @@ from fer_bench.training.methods import Attacked, Setting
 from fer_bench.training.recipe import Recipe
 from fer_bench.training.state import EpochLog
 from fer_bench.training.validation import Scores, warnings
-from models_zoo.fresh import build
 from models_zoo.loading import load
 from models_zoo.select import choose_models
+from models_zoo.untrained import build
 
 RECIPE = Recipe(
     method="pgd-at", epochs=2, batch_size=8, steps=2, held_out=8, judge_steps=2, awp=0.01, precision="float32"

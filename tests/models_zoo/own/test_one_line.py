@@ -31,7 +31,7 @@ from models_zoo import select
 from models_zoo.catalogue import weights
 from models_zoo.inputs import Input, parse_input
 from models_zoo.loading import identity, load
-from models_zoo.own import shelf, timm_model
+from models_zoo.own import added, timm_model
 from models_zoo.preprocessing import Prepared
 from models_zoo.select import choose_models, find_model, left_out
 
@@ -447,7 +447,7 @@ def test_a_shared_card_is_added_listed_used_and_removed(home: Path) -> None:
     assert load(found)(IMAGES).shape == (4, 7)
     assert "there already" in run.invoke(main, ["models", "add", str(shared(home))]).output
     assert run.invoke(main, ["models", "remove", "shared-net"]).exit_code == 0
-    assert shelf.cards() == []
+    assert added.cards() == []
     assert run.invoke(main, ["models", "remove", "shared-net"]).exit_code == 2
 
 
@@ -475,16 +475,16 @@ def test_a_card_that_cannot_be_used_is_refused_in_one_line(home: Path, field: st
     assert done.exit_code == 2
     assert message in done.output
     assert len(done.output.strip().splitlines()) == 1
-    assert shelf.names() == []
+    assert added.names() == []
 
 
 def test_a_damaged_card_on_the_shelf_is_named_and_can_be_removed(home: Path) -> None:
-    place = shelf.folder() / "bad"
+    place = added.folder() / "bad"
     place.mkdir(parents=True)
     (place / "card.toml").write_text("name = ")
-    assert "ferbench models remove bad" in refusal(shelf.cards, UsageError)
-    shelf.remove("bad")
-    assert shelf.cards() == []
+    assert "ferbench models remove bad" in refusal(added.cards, UsageError)
+    added.remove("bad")
+    assert added.cards() == []
 
 
 def test_check_says_what_it_finds(home: Path, opened: EvalSet) -> None:

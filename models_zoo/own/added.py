@@ -1,4 +1,4 @@
-"""The shelf: models that the user has added to this machine, each a card and its files in a folder.
+"""Models that the user has added to this machine, each a card and its files in a folder.
 
 It must not know what a card says.
 """

@@ -218,12 +218,12 @@ def test_a_write_that_fails_is_one_line_and_leaves_the_old_file_alone(tmp_path, 
     frames = make(tmp_path / "store", Made([NEVER]))
     (tmp_path / "board.csv").write_text("old")
 
-    def full(self: Path, text: str, **_: object) -> int:
+    def full(self: Path, content: bytes) -> int:
         self.touch()
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", full)
+        patch.setattr(Path, "write_bytes", full)
         with pytest.raises(StoreError, match=r"board\.csv cannot be written \(No space left on device\)") as caught:
             html.write_csv(Results(frames), tmp_path / "board.csv")
     assert "\n" not in str(caught.value)

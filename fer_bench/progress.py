@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Protocol
 
 from rich.console import Console
@@ -30,7 +30,8 @@ def _console() -> Console:
 
 @contextmanager
 def _bar(progress: Progress, description: str, total: float | None) -> Iterator[Advance]:
-    with progress:
+    # Before version 15 rich ends a bar that it does not show with an empty line.
+    with nullcontext() if progress.disable else progress:
         task = progress.add_task(description, total=total)
 
         def advance(amount: float = 1, description: str | None = None) -> None:

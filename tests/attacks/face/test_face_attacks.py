@@ -266,5 +266,6 @@ def test_corruptions_are_asked_for_together_or_by_level():
 def test_the_noise_of_a_sample_is_its_own():
     images = torch.full((3, 1, 10, 10), 0.5)
     first = corrupted("gaussian-noise", images, 1, torch.tensor([1, 2, 1]))
-    assert torch.equal(first[0], first[2])
+    assert torch.equal(first[0], first[2])  # numpy is asked for each image by itself: the very same call
+    assert torch.equal(first[0], corrupted("gaussian-noise", images[:1], 1, torch.tensor([1]))[0])
     assert not torch.equal(first[0], first[1])

@@ -1,4 +1,4 @@
-"""The promised versions are those that were run: setup.cfg, constraints/lowest.txt and constraints/tested.txt agree."""
+"""The promised versions are those that are run: setup.cfg, constraints/lowest.txt and constraints/tested.txt agree."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pinned(name: str) -> dict[str, Version]:
     return versions
 
 
-def test_a_lower_bound_is_a_version_that_was_run() -> None:
+def test_the_lowest_versions_are_the_lower_bounds() -> None:
     lowest = pinned("lowest.txt")
     for requirement in promised():
         bounds = [Version(part.version) for part in requirement.specifier if part.operator in (">=", "==")]

@@ -37,13 +37,16 @@ class MisfitError(ValueError):
         self.kind = kind
 
 
-def from_json(kind: type[T], text: str | bytes, extra: Literal["forbid", "ignore"] = "forbid") -> T:
-    """The `kind` that a JSON text holds, a dataclass or a tuple of them; nothing is converted to another type.
+def from_json(
+    kind: type[T], text: str | bytes, extra: Literal["forbid", "ignore"] = "forbid", strict: bool = True
+) -> T:
+    """The `kind` that a JSON text holds, a dataclass or a tuple of them.
 
-    `extra`: whether a field that the dataclass does not have is a fault. Raises MisfitError.
+    `extra`: whether a field that the dataclass does not have is a fault. `strict`: nothing is converted to another
+    type; else a text that is a number stands for it, and a whole 3.0 for 3. Raises MisfitError.
     """
     try:
-        record: T = _adapter(cast(Hashable, kind)).validate_json(text, strict=True, extra=extra)
+        record: T = _adapter(cast(Hashable, kind)).validate_json(text, strict=strict, extra=extra)
     except ValidationError as error:
         raise _misfit(error) from None
     return record

@@ -175,10 +175,10 @@ def cell_from(text: str) -> Cell:
 
 
 def context_json(context: CellContext) -> str:
-    """A context as JSON. Raises UsageError where `context_from` could not read it, as no later command could then."""
+    """A context as JSON. Raises UsageError where a field is not of its type."""
     text = to_json(context)
     try:
-        context_from(text)
+        codec.from_json(CellContext, text)
     except codec.MisfitError as misfit:
         raise UsageError(
             f"the card of {context.model_title} cannot be stored ({misfit}); give each of its fields its type."
@@ -192,8 +192,11 @@ def provenance_from(text: str) -> Provenance:
 
 
 def context_from(text: str) -> CellContext:
-    """The context that `context_json` wrote. Raises MisfitError."""
-    return codec.from_json(CellContext, text)
+    """The context that `context_json` wrote, now or before it was strict. Raises MisfitError.
+
+    A context cannot change a number: a year that an older version stored as text must not make a folder unreadable.
+    """
+    return codec.from_json(CellContext, text, strict=False)
 
 
 def findings_from(text: str | None) -> tuple[Finding, ...]:

@@ -154,3 +154,17 @@ def test_a_card_whose_fields_have_other_types_is_refused_before_anything_is_stor
         with pytest.raises(UsageError, match=r"the card of .* \(year: Input should be a valid integer, not '2024'"):
             store.begin(Cell("toy", "0", attack, "toy", "0", 1, 0), wrong, run, again=False)
         assert store.cells() == []
+
+
+def test_a_context_that_an_older_version_stored_with_other_types_is_still_read(tmp_path):
+    """A plug-in's card could say its year as text, and the folder was written; no number depends on it."""
+    make(tmp_path, Made(outcomes(), context=dataclasses.replace(CONTEXT, year=2024, parameters=7)))
+    db = sqlite3.connect(tmp_path / FILE_NAME)
+    with db:
+        db.execute("""update cell set context = replace(context, '"year": 2024', '"year": "2024"')""")
+        db.execute("""update cell set context = replace(context, '"parameters": 7', '"parameters": 7.0')""")
+        assert '"year": "2024"' in db.execute("select context from cell").fetchone()[0]
+    db.close()
+    with ResultStore(tmp_path, create=False) as store:
+        (cell,) = store.cells()
+    assert (cell.context.year, cell.context.parameters) == (2024, 7)

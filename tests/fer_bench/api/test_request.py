@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import shlex
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -76,17 +78,18 @@ def test_a_run_from_python_is_asked_for_all_that_was_said(asked: None) -> None:
     assert request.command == "fer_bench.run(...)"
 
 
-def test_a_run_from_the_command_line_is_asked_for_the_same(asked: None) -> None:
+def test_a_run_from_the_command_line_is_asked_for_the_same(asked: None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(value != FIELDS[name] for name, value in VALUES.items())
     words: list[str] = []
     for name, value in VALUES.items():
         option = f"--{name.replace('_', '-')}"
         words += [option] if value is True else [option, *value] if name == "weights" else [option, str(value)]
+    monkeypatch.setattr(sys, "argv", ["/somewhere/ferbench", "run", *words])
     done = CliRunner().invoke(main, ["run", *words])
     assert isinstance(done.exception, Seen)
     [request] = done.exception.args
     assert {name: getattr(request, name) for name in OPTIONS} == VALUES
-    assert request.command.startswith("ferbench ")
+    assert request.command == shlex.join(["ferbench", "run", *words])
 
 
 def test_a_keyword_that_does_not_exist_is_refused_with_the_nearest() -> None:

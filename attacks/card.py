@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from fer_bench.core.attack_spec import AttackSpec, Parameter, ParamValue, Record, Rows
+from fer_bench.core.attack_spec import AttackSpec, Parameter, ParamValue, Record, Rows, describe_range
 from fer_bench.core.labels import EXPRESSIONS, expression
 from fer_bench.core.threat import Norm, ThreatModel, budget, parse_number
 from fer_bench.engine.attack import Attack, Fit, Program
@@ -230,13 +230,3 @@ def _in_range(parameter: Parameter, number: float) -> bool:
     if low is not None and (number <= low if parameter.open_low else number < low):
         return False
     return high is None or number <= high
-
-
-def describe_range(parameter: Parameter) -> str:
-    """The range of a parameter in words: 'steps is a whole number from 1 to 100000'."""
-    if parameter.choices:
-        return f"{parameter.name} is one of {', '.join(parameter.choices)}"
-    kind = "a whole number" if isinstance(parameter.default, int) else "a number"
-    low = "" if parameter.low is None else f" {'above' if parameter.open_low else 'from'} {parameter.low:g}"
-    high = "" if parameter.high is None else f" {'and at most' if parameter.open_low else 'to'} {parameter.high:g}"
-    return f"{parameter.name} is {kind}{low}{high}"

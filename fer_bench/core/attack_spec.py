@@ -37,6 +37,16 @@ class Parameter:
     choices: tuple[str, ...] = ()
 
 
+def describe_range(parameter: Parameter) -> str:
+    """The range of a parameter in words: 'steps is a whole number from 1 to 100000'."""
+    if parameter.choices:
+        return f"{parameter.name} is one of {', '.join(parameter.choices)}"
+    kind = "a whole number" if isinstance(parameter.default, int) else "a number"
+    low = "" if parameter.low is None else f" {'above' if parameter.open_low else 'from'} {parameter.low:g}"
+    high = "" if parameter.high is None else f" {'and at most' if parameter.open_low else 'to'} {parameter.high:g}"
+    return f"{parameter.name} is {kind}{low}{high}"
+
+
 @dataclass(frozen=True)
 class AttackSpec:
     """An attack with every setting: exactly what is done. Raises ValueError where a setting of `params` is a field's.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from fer_bench.core.attack_spec import describe_range
 from fer_bench.core.model_card import CardFile, ModelCard, PackageFile, PublishedAccuracy, UserFile, WebFile
 from reports.view.format import crop
 
@@ -194,8 +195,6 @@ def attack(card: AttackCard) -> str:
         ("status", card.status),
         ("version", str(card.version)),
     ]
-    from attacks.card import describe_range  # it imports torch, which the list of models does without
-
     pairs += [("parameter", f"{p.name}={p.default}: {p.meaning}; {describe_range(p)}") for p in card.parameters]
     return _facts([*pairs, *(("note", note) for note in card.notes)])
 

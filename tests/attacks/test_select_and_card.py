@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attacks import ATTACKS, AttackCard, choose_attacks
-from attacks.card import describe_range
 from attacks.select import AttackRequest, check, parse_attacks
-from fer_bench.core.attack_spec import AttackSpec, Parameter
+from fer_bench.core.attack_spec import AttackSpec, Parameter, describe_range
 from fer_bench.core.cell import Cell
 from fer_bench.core.model_card import ModelCard, PackageFile
 from fer_bench.core.threat import ThreatModel

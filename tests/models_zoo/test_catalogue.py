@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from start_up import imported
 
 from fer_bench.core.model_card import ModelCard
 from models_zoo import MODELS
@@ -17,23 +16,9 @@ from models_zoo.builders import Builder
 HEAVY = {"torch", "torchvision", "timm", "torchattacks", "pandas", "transformers", "onnx", "h5py", "scipy"}
 
 
-def imported_by(*words: str) -> set[str]:
-    """The top-level packages that a `ferbench` process with these words has imported when it ends."""
-    code = (
-        "import sys; from fer_bench.cli import main\n"
-        f"sys.argv = ['ferbench', *{list(words)}]\n"
-        "try: main()\n"
-        "except SystemExit as error: assert not error.code, error.code\n"
-        "print('IMPORTED', *sorted({name.partition('.')[0] for name in sys.modules}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return set(done.stdout.rpartition("IMPORTED")[2].split())
-
-
 def test_models_list_imports_no_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERBENCH_CONFIG", str(tmp_path))
-    assert not imported_by("models", "list") & HEAVY
+    assert not imported(("models", "list")) & HEAVY
 
 
 @pytest.mark.parametrize("card", list(MODELS), ids=lambda card: card.name)
